@@ -1,0 +1,42 @@
+// Generates src/generated from proto/: messages and services through ts-proto, and the descriptor
+// set that reflection serves. grpc-tools' protoc is used where its install script could fetch it; the
+// npm package `protoc` carries the binary everywhere else. Same plugin, same output.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const bin = join(root, 'node_modules', '.bin')
+const out = join(root, 'src', 'generated')
+
+// forceLong=bigint: int64 shapes must not lose bits. No env=node: it copies every `bytes` field,
+// 389 us against 2.6 us for a 602 KB tensor.
+const options = [
+  'outputServices=grpc-js',
+  'esModuleInterop=true',
+  'importSuffix=.js',
+  'forceLong=bigint',
+  'oneof=unions-value',
+  'outputJsonMethods=false',
+  'outputPartialMethods=true',
+]
+
+const grpcTools = join(root, 'node_modules', 'grpc-tools', 'bin', 'protoc')
+const protoc = existsSync(grpcTools) ? grpcTools : join(bin, 'protoc')
+const protos = readdirSync(join(root, 'proto'), { recursive: true }).filter((f) => f.endsWith('.proto'))
+
+mkdirSync(out, { recursive: true })
+execFileSync(
+  protoc,
+  [
+    `-I${join(root, 'proto')}`,
+    '--include_imports',
+    `--descriptor_set_out=${join(out, 'descriptors.binpb')}`,
+    `--plugin=protoc-gen-ts_proto=${join(bin, 'protoc-gen-ts_proto')}`,
+    `--ts_proto_out=${out}`,
+    `--ts_proto_opt=${options.join(',')}`,
+    ...protos,
+  ],
+  { stdio: 'inherit' },
+)

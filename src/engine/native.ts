@@ -1,0 +1,152 @@
+/**
+ * The contract with the addon (native/binding): every function and options type that crosses.
+ *
+ * Rules: every property is always set; what may be absent is `T | null`, never optional, so that a
+ * property that reads as `undefined` is always a mistake and is rejected by the addon. Times are
+ * milliseconds of the monotonic clock (`process.hrtime`, CLOCK_MONOTONIC). All functions are called on
+ * JavaScript's thread and return at once; work happens on threads of native/core.
+ */
+
+export type DataType =
+  | 'BOOL'
+  | 'UINT8'
+  | 'UINT16'
+  | 'UINT32'
+  | 'UINT64'
+  | 'INT8'
+  | 'INT16'
+  | 'INT32'
+  | 'INT64'
+  | 'FP16'
+  | 'BF16'
+  | 'FP32'
+  | 'FP64'
+  | 'BYTES'
+
+export interface NativeRuntimeInfo {
+  readonly version: string
+  readonly apiVersion: number
+  /** Execution providers that the library was built with; their own libraries may still be missing. */
+  readonly providers: readonly string[]
+  /** oneDNN's version as "2.6.3", null where the addon was built without the 4D operators. */
+  readonly onednn: string | null
+}
+
+export interface NativeTensorInfo {
+  readonly name: string
+  readonly dataType: DataType
+  /** -1 for a dynamic dimension. */
+  readonly shape: readonly number[]
+  /** The symbolic name of each dimension, null where it has none. */
+  readonly symbols: readonly (string | null)[]
+}
+
+export type ProviderName = 'cpu' | 'cuda' | 'tensorrt'
+
+export interface NativeSessionOptions {
+  /** The (compiled) model's file; external data is found beside it. Exactly one of path and bytes. */
+  readonly modelPath: string | null
+  readonly modelBytes: Uint8Array | null
+  readonly provider: ProviderName
+  readonly deviceId: number
+  /** Passed to the provider as they are, e.g. trt_engine_cache_path. */
+  readonly providerOptions: Readonly<Record<string, string>>
+  /** Threads of one run: ONNX Runtime's intra-op pool, and OpenMP's on the instance thread. >= 1. */
+  readonly threads: number
+  readonly graphOptimization: 'disabled' | 'basic' | 'extended' | 'all'
+  readonly allowSpinning: boolean
+  readonly cpuMemoryArena: boolean
+}
+
+export interface NativeInstanceOptions {
+  /** Batch slots, two for double buffering. */
+  readonly slots: number
+}
+
+export interface NativeRequest {
+  /**
+   * One entry per model input, in the session's order: row-major little-endian bytes, for BYTES each
+   * element a uint32 length and its bytes. Views need not be aligned; they are referenced, not copied,
+   * until the batch has been gathered.
+   */
+  readonly inputs: readonly Uint8Array[]
+  /** Rows of this request along the batch axis; 1 for a model without one. */
+  readonly rows: number
+  /** Not run once this has passed (monotonic ms); Infinity for none. */
+  readonly deadline: number
+}
+
+export interface NativeBatch {
+  readonly requests: readonly NativeRequest[]
+  /** Shape of each input for the whole batch; dimension 0 is the sum of rows where `batched`. */
+  readonly shapes: readonly (readonly number[])[]
+  /** Whether dimension 0 of inputs and outputs is the batch. */
+  readonly batched: boolean
+  /** Indices of outputs wanted by anyone in the batch, in the session's order. */
+  readonly outputs: readonly number[]
+}
+
+export interface NativeOutput {
+  readonly shape: readonly number[]
+  /** Owned by native memory until collected. */
+  readonly data: Buffer
+}
+
+export type NativeOutcome =
+  | { readonly kind: 'ok'; readonly outputs: readonly NativeOutput[] }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+
+export interface NativeBatchResult {
+  /** One per request, in order. */
+  readonly outcomes: readonly NativeOutcome[]
+  /** Rows that were run: fewer than sent where some expired or were cancelled, 0 if nothing ran. */
+  readonly rows: number
+  /** Monotonic ms at which the gather began and ended, the run began and ended, the scatter ended. */
+  readonly gatherStart: number
+  readonly gatherEnd: number
+  readonly runStart: number
+  readonly runEnd: number
+  readonly scatterEnd: number
+}
+
+export interface NativeExecution {
+  readonly result: Promise<NativeBatchResult>
+  /** Nobody waits for request `index` any more. When all are cancelled a run in progress is terminated. */
+  cancel(index: number): void
+}
+
+export interface NativeInstance {
+  /**
+   * Queues a batch for this instance's threads: gathered into a free slot at once, run after the batches
+   * before it. Rejects only for faults of the call itself; what happens to a request is its outcome.
+   */
+  execute(batch: NativeBatch): NativeExecution
+  /** Cancels what is queued and running, then frees slots and threads. Idempotent. */
+  dispose(): Promise<void>
+}
+
+export interface NativeSession {
+  readonly inputs: readonly NativeTensorInfo[]
+  readonly outputs: readonly NativeTensorInfo[]
+  createInstance(options: NativeInstanceOptions): NativeInstance
+  /** Idempotent; instances still alive keep the session's memory until they are disposed. */
+  dispose(): void
+}
+
+export interface NativeMemoryStats {
+  readonly pinnedBytes: number
+  readonly pageableBytes: number
+  readonly limitBytes: number
+}
+
+/** Errors thrown or rejected by the addon carry `code`, one of src/errors.ts. */
+export interface NativeAddon {
+  /** Loads the ONNX Runtime library once per process; a second call with another path is an error. */
+  loadRuntime(libraryPath: string): NativeRuntimeInfo
+  createSession(options: NativeSessionOptions): Promise<NativeSession>
+  /** Cap on batch slots' memory over all instances, in bytes. */
+  setMemoryLimit(bytes: number): void
+  memoryStats(): NativeMemoryStats
+}

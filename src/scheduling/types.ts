@@ -1,0 +1,80 @@
+/**
+ * What the scheduler is given and what it gives back. It knows neither gRPC nor the engine: a payload
+ * and a result are opaque, an instance is something that runs a batch, time is a clock.
+ */
+
+/** Monotonic milliseconds; `setTimer` returns a function that cancels it. */
+export interface Clock {
+  now(): number
+  setTimer(atMs: number, callback: () => void): () => void
+}
+
+export interface SubmitOptions<P> {
+  /** The request's own id, for logs; never a label. */
+  readonly id: string
+  readonly payload: P
+  /** Rows along the batch axis, >= 1. */
+  readonly rows: number
+  /** Bytes that the request holds while it waits. */
+  readonly bytes: number
+  /** Only requests of one bucket (same input shapes without the batch, same outputs wanted) share a batch. */
+  readonly bucket: string
+  /** 0 = the default level; 1 is the highest. */
+  readonly priority: number
+  /** From the request's `timeout` parameter, null where it has none. */
+  readonly timeoutMicroseconds: number | null
+  /** The caller's deadline in the clock's milliseconds, Infinity for none. */
+  readonly deadline: number
+  readonly signal: AbortSignal | null
+}
+
+/** One request of a batch as an instance sees it. */
+export interface BatchEntry<P> {
+  readonly payload: P
+  readonly rows: number
+  /** The earlier of the caller's deadline and the queue timeout. */
+  readonly deadline: number
+}
+
+export type Outcome<R> =
+  | { readonly kind: 'ok'; readonly result: R }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: Error }
+
+export interface BatchTimings {
+  readonly gatherStart: number
+  readonly gatherEnd: number
+  readonly runStart: number
+  readonly runEnd: number
+  readonly scatterEnd: number
+}
+
+export interface BatchResult<R> {
+  /** One per entry, in order. */
+  readonly outcomes: readonly Outcome<R>[]
+  /** Rows that were run. */
+  readonly rows: number
+  readonly timings: BatchTimings
+}
+
+export interface RunningBatch<R> {
+  /** Never rejects for a request's sake; a rejection fails every entry. */
+  readonly done: Promise<BatchResult<R>>
+  cancel(index: number): void
+}
+
+/** One copy of a model: runs one batch at a time and gathers the next meanwhile. */
+export interface BatchRunner<P, R> {
+  readonly name: string
+  start(entries: readonly BatchEntry<P>[]): RunningBatch<R>
+}
+
+/** What a caller gets: the result and where the time went. */
+export interface Completion<R> {
+  readonly result: R
+  /** Rows of the batch that the request ran in. */
+  readonly batchRows: number
+  readonly enqueuedAt: number
+  readonly timings: BatchTimings
+}
