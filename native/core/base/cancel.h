@@ -1,6 +1,6 @@
-// Cancelling a run. ONNX Runtime's SetTerminate acts between nodes only, so operators of ours that run
-// long poll the flag of the instance whose thread they run on (Compute runs on the thread that calls
-// Run).
+// Cancelling a run. ONNX Runtime's SetTerminate acts between nodes only, so operators of ours that
+// run long poll the flag of the instance whose thread they run on (Compute runs on the thread that
+// calls Run).
 #pragma once
 
 #include <atomic>

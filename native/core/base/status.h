@@ -30,8 +30,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}            // NOLINT: implicit on purpose
-  Result(Status status) : status_(std::move(status)) {}    // NOLINT: implicit on purpose
+  Result(T value) : value_(std::move(value)) {}          // NOLINT: implicit on purpose
+  Result(Status status) : status_(std::move(status)) {}  // NOLINT: implicit on purpose
 
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }
@@ -45,7 +45,7 @@ class [[nodiscard]] Result {
 
 }  // namespace sentinode
 
-#define SENTINODE_RETURN_IF_ERROR(expression)                  \
-  do {                                                         \
+#define SENTINODE_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                             \
     if (::sentinode::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
