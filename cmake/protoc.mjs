@@ -25,18 +25,24 @@ const options = [
 const grpcTools = join(root, 'node_modules', 'grpc-tools', 'bin', 'protoc')
 const protoc = existsSync(grpcTools) ? grpcTools : join(bin, 'protoc')
 const protos = readdirSync(join(root, 'proto'), { recursive: true }).filter((f) => f.endsWith('.proto'))
+const models = protos.filter((f) => f === 'onnx.proto')
+const wire = protos.filter((f) => !models.includes(f))
 
-mkdirSync(out, { recursive: true })
-execFileSync(
-  protoc,
-  [
+function generate(files, ...args) {
+  const common = [
     `-I${join(root, 'proto')}`,
-    '--include_imports',
-    `--descriptor_set_out=${join(out, 'descriptors.binpb')}`,
     `--plugin=protoc-gen-ts_proto=${join(bin, 'protoc-gen-ts_proto')}`,
     `--ts_proto_out=${out}`,
-    `--ts_proto_opt=${options.join(',')}`,
-    ...protos,
-  ],
-  { stdio: 'inherit' },
+  ]
+  execFileSync(protoc, [...common, ...args, ...files], { stdio: 'inherit' })
+}
+
+mkdirSync(out, { recursive: true })
+generate(
+  wire,
+  '--include_imports',
+  `--descriptor_set_out=${join(out, 'descriptors.binpb')}`,
+  `--ts_proto_opt=${options.join(',')}`,
 )
+// Models keep what this repository's schema does not name; on the wire unknown fields are dropped.
+generate(models, `--ts_proto_opt=${[...options, 'unknownFields=true'].join(',')}`)

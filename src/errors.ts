@@ -30,31 +30,88 @@ function define<const T extends Record<string, ErrorKind>>(kinds: T): T {
 
 export const ERRORS = define({
   // general
-  INTERNAL: { status: 'INTERNAL', meaning: 'A fault of sentinode itself; the log has the details under the request id.' },
-  INVALID_OPTION: { status: 'INVALID_ARGUMENT', meaning: 'An option on the command line, in the environment or in a file is not valid.' },
+  INTERNAL: {
+    status: 'INTERNAL',
+    meaning: 'A fault of sentinode itself; the log has the details under the request id.',
+  },
+  INVALID_OPTION: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'An option on the command line, in the environment or in a file is not valid.',
+  },
   // native runtime
-  ADDON_NOT_FOUND: { status: 'FAILED_PRECONDITION', meaning: 'The native addon is missing or does not load on this machine.' },
-  RUNTIME_NOT_FOUND: { status: 'FAILED_PRECONDITION', meaning: 'The ONNX Runtime library could not be loaded.' },
-  RUNTIME_TOO_OLD: { status: 'FAILED_PRECONDITION', meaning: 'The ONNX Runtime library does not offer API 21.' },
-  PROVIDER_UNAVAILABLE: { status: 'FAILED_PRECONDITION', meaning: 'The execution provider asked for cannot run here; the message names what is missing.' },
-  DISPOSED: { status: 'FAILED_PRECONDITION', meaning: 'A session or instance was used after it was disposed.' },
-  MODEL_INVALID: { status: 'INVALID_ARGUMENT', meaning: 'The file is not an ONNX model that ONNX Runtime accepts.' },
+  ADDON_NOT_FOUND: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The native addon is missing or does not load on this machine.',
+  },
+  RUNTIME_NOT_FOUND: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The ONNX Runtime library could not be loaded.',
+  },
+  RUNTIME_TOO_OLD: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The ONNX Runtime library does not offer API 21.',
+  },
+  PROVIDER_UNAVAILABLE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The execution provider asked for cannot run here; the message names what is missing.',
+  },
+  DISPOSED: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A session or instance was used after it was disposed.',
+  },
+  MODEL_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The file is not an ONNX model that ONNX Runtime accepts.',
+  },
   MODEL_RUN_FAILED: { status: 'INTERNAL', meaning: 'ONNX Runtime failed while it ran the model.' },
   MEMORY_LIMIT: { status: 'RESOURCE_EXHAUSTED', meaning: 'Batch memory is at its configured cap.' },
   // compiler
-  MODEL_UNSUPPORTED_OPERATOR: { status: 'UNIMPLEMENTED', meaning: 'An operator over four spatial axes cannot be lowered; the message names the node and the reason.' },
-  FILE_OUTSIDE_MODEL: { status: 'PERMISSION_DENIED', meaning: "A model names a file outside its version's folder." },
+  MODEL_UNSUPPORTED_OPERATOR: {
+    status: 'UNIMPLEMENTED',
+    meaning:
+      'An operator over four spatial axes cannot be lowered; the message names the node and the reason.',
+  },
+  FILE_OUTSIDE_MODEL: {
+  FILE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'A file that a model names is missing, not a regular file, or shorter than the model says.' },
+  CACHE_UNSAFE: { status: 'FAILED_PRECONDITION', meaning: 'The cache folder belongs to somebody else or others may write to it; compiled models there cannot be trusted.' },
+    status: 'PERMISSION_DENIED',
+    meaning: "A model names a file outside its version's folder.",
+  },
   // models
   MODEL_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'No model or version of that name is served.' },
-  MODEL_NOT_READY: { status: 'UNAVAILABLE', meaning: 'The model exists but is not ready; the message says why.' },
-  MODEL_CONFIG_INVALID: { status: 'INVALID_ARGUMENT', meaning: 'config.pbtxt is not valid or contradicts the network; file and line are named.' },
-  MODEL_CONFIG_UNSUPPORTED: { status: 'UNIMPLEMENTED', meaning: 'config.pbtxt asks for something that would change answers and is not offered.' },
-  INVALID_REQUEST: { status: 'INVALID_ARGUMENT', meaning: 'A request does not fit the model: names, datatypes, shapes, byte counts or parameters.' },
-  NOT_IMPLEMENTED: { status: 'UNIMPLEMENTED', meaning: 'The call exists in the protocol and is not offered here.' },
+  MODEL_NOT_READY: {
+    status: 'UNAVAILABLE',
+    meaning: 'The model exists but is not ready; the message says why.',
+  },
+  MODEL_CONFIG_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'config.pbtxt is not valid or contradicts the network; file and line are named.',
+  },
+  MODEL_CONFIG_UNSUPPORTED: {
+    status: 'UNIMPLEMENTED',
+    meaning: 'config.pbtxt asks for something that would change answers and is not offered.',
+  },
+  INVALID_REQUEST: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A request does not fit the model: names, datatypes, shapes, byte counts or parameters.',
+  },
+  NOT_IMPLEMENTED: {
+    status: 'UNIMPLEMENTED',
+    meaning: 'The call exists in the protocol and is not offered here.',
+  },
   // scheduling
-  QUEUE_FULL: { status: 'RESOURCE_EXHAUSTED', meaning: 'The queue is at its bound in requests or bytes; retry later.' },
-  REQUEST_TOO_LARGE: { status: 'RESOURCE_EXHAUSTED', meaning: 'One request is larger than the whole byte budget.' },
-  DEADLINE_EXCEEDED: { status: 'DEADLINE_EXCEEDED', meaning: 'The deadline or queue timeout passed before the request ran; it was not run.' },
+  QUEUE_FULL: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The queue is at its bound in requests or bytes; retry later.',
+  },
+  REQUEST_TOO_LARGE: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'One request is larger than the whole byte budget.',
+  },
+  DEADLINE_EXCEEDED: {
+    status: 'DEADLINE_EXCEEDED',
+    meaning: 'The deadline or queue timeout passed before the request ran; it was not run.',
+  },
   CANCELLED: { status: 'CANCELLED', meaning: 'The caller went away.' },
   SHUTTING_DOWN: { status: 'UNAVAILABLE', meaning: 'The server is draining.' },
 })
