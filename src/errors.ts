@@ -72,10 +72,16 @@ export const ERRORS = define({
       'An operator over four spatial axes cannot be lowered; the message names the node and the reason.',
   },
   FILE_OUTSIDE_MODEL: {
-  FILE_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'A file that a model names is missing, not a regular file, or shorter than the model says.' },
-  CACHE_UNSAFE: { status: 'FAILED_PRECONDITION', meaning: 'The cache folder belongs to somebody else or others may write to it; compiled models there cannot be trusted.' },
     status: 'PERMISSION_DENIED',
     meaning: "A model names a file outside its version's folder.",
+  },
+  FILE_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'A file that a model names is missing, not a regular file, or shorter than the model says.',
+  },
+  CACHE_UNSAFE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The cache folder belongs to another user or others may write to it, so nothing in it can be trusted.',
   },
   // models
   MODEL_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'No model or version of that name is served.' },

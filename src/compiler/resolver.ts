@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { isAbsolute, join, sep } from 'node:path'
 import { SentinodeError } from '../errors.js'
@@ -27,7 +28,9 @@ export function confinedResolver(folder: string): FileResolver {
       if (name === '' || isAbsolute(name) || name.includes('\0') || name.split(/[/\\]/).includes('..')) {
         throw outside(name)
       }
-      const handle = await open(join(folder, name), 'r').catch((cause: unknown) => {
+      // O_NONBLOCK: opening a pipe must not wait for its other end.
+      const flags = constants.O_RDONLY | constants.O_NONBLOCK
+      const handle = await open(join(folder, name), flags).catch((cause: unknown) => {
         throw missing(name, 'it cannot be opened', cause)
       })
       try {
