@@ -1,0 +1,31 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { status as Status } from '@grpc/grpc-js'
+
+/** Receives one event at the start and one at the end of every call, whoever answered it. */
+export interface CallObserver {
+  started(method: string): void
+  /** `code` is the name of the gRPC status, CANCELLED where the stream closed without one. */
+  handled(method: string, code: string, seconds: number): void
+}
+
+/**
+ * Watches streams rather than handlers: deadlines, oversized or broken messages and unknown methods are
+ * answered inside grpc-js or by admission, and have to be counted too. Paths outside `methods` share one
+ * label, as callers choose them.
+ */
+export function observeCalls(
+  methods: ReadonlySet<string>,
+  observer: CallObserver,
+): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+  return (stream, headers) => {
+    const path = String(headers[':path'] ?? '')
+    const method = methods.has(path) ? path.slice(1) : 'unknown'
+    const begin = performance.now()
+    observer.started(method)
+    stream.once('close', () => {
+      const sent = stream.sentTrailers?.['grpc-status'] ?? stream.sentHeaders?.['grpc-status']
+      const code = Status[sent === undefined ? Status.CANCELLED : Number(sent)] ?? 'UNKNOWN'
+      observer.handled(method, code, (performance.now() - begin) / 1000)
+    })
+  }
+}

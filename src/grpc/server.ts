@@ -1,0 +1,150 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { setTimeout } from 'node:timers/promises'
+import {
+  Server,
+  type ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import { HealthImplementation, service as healthService } from 'grpc-health-check'
+import { SentinodeError, type ErrorCode } from '../errors.js'
+import { observeCalls, type CallObserver } from './call-observer.js'
+import { tuneHttp2 } from './http2.js'
+import { InFlight } from './in-flight.js'
+import { createIngress } from './ingress.js'
+import { addReflection } from './reflection.js'
+import { RequestBudget } from './request-budget.js'
+import type { StatusCodes } from './status.js'
+
+const WINDOW_BYTES = 8 * 2 ** 20
+const FRAME_BYTES = 2 ** 20
+const KEEPALIVE_MS = 60_000
+
+export interface ServedService {
+  /** Full name, such as `inference.GRPCInferenceService`. */
+  readonly name: string
+  readonly definition: ServiceDefinition<UntypedServiceImplementation>
+  readonly implementation: UntypedServiceImplementation
+}
+
+export interface GrpcServerOptions {
+  readonly host: string
+  /** 0 for any free port. */
+  readonly port: number
+  readonly credentials: ServerCredentials
+  readonly services: readonly ServedService[]
+  /** Protoc's FileDescriptorSet of the services; null to serve no reflection. */
+  readonly descriptorSet: Uint8Array | null
+  readonly maxMessageBytes: number
+  readonly requestMemoryBytes: number
+  readonly maxConcurrentStreams: number
+  readonly maxConnections: number
+  readonly statusCodes: StatusCodes
+  readonly newRequestId: () => string
+  readonly observer: CallObserver
+  readonly onShed: (code: ErrorCode) => void
+}
+
+export interface GrpcServer {
+  /** host:port that clients dial. */
+  readonly address: string
+  readonly budget: RequestBudget
+  /** Answers health checks and watchers for every service. */
+  setServing(serving: boolean): void
+  /** Finishes calls in flight and refuses new ones; ends what is left after `graceMs`. Idempotent. */
+  shutdown(graceMs: number): Promise<void>
+}
+
+function paths(definition: object, only: { streaming?: boolean } = {}): string[] {
+  const methods = Object.values(definition as Record<string, { path: string; responseStream: boolean }>)
+  return methods
+    .filter((m) => only.streaming === undefined || m.responseStream === only.streaming)
+    .map((m) => m.path)
+}
+
+function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const authority = host.includes(':') ? `[${host}]` : host
+    server.bindAsync(`${authority}:${port}`, credentials, (error, bound) => {
+      if (error === null) resolve(bound)
+      else
+        reject(
+          new SentinodeError(
+            'INVALID_OPTION',
+            `grpc-port: cannot listen on ${authority}:${port}: ${error.message}`,
+          ),
+        )
+    })
+  })
+}
+
+/** Starts the gRPC server: services, health, reflection, admission. Not serving until `setServing(true)`. */
+export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  const server = new Server({
+    // Admission answers with our own error at this size; grpc-js stays as the second fence.
+    'grpc.max_receive_message_length': options.maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.enable_channelz': 0,
+  })
+  const names = options.services.map((service) => service.name)
+  const health = new HealthImplementation(
+    Object.fromEntries(['', ...names].map((name) => [name, 'NOT_SERVING'])),
+  )
+  health.addToServer(server)
+  for (const { definition, implementation } of options.services) server.addService(definition, implementation)
+  if (options.descriptorSet) addReflection(server, options.descriptorSet, names)
+
+  const budget = new RequestBudget(
+    options.requestMemoryBytes,
+    Math.max(options.requestMemoryBytes / 4, WINDOW_BYTES),
+  )
+  const definitions = [healthService, ...options.services.map((service) => service.definition)]
+  const observe = observeCalls(
+    new Set(definitions.flatMap((definition) => paths(definition))),
+    options.observer,
+  )
+  const inFlight = new InFlight(
+    new Set(definitions.flatMap((definition) => paths(definition, { streaming: false }))),
+  )
+  const admit = createIngress({ ...options, budget, windowBytes: WINDOW_BYTES })
+  tuneHttp2(server, {
+    windowBytes: WINDOW_BYTES,
+    frameBytes: FRAME_BYTES,
+    maxConcurrentStreams: options.maxConcurrentStreams,
+    maxConnections: options.maxConnections,
+    onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      observe(stream, headers)
+      inFlight.track(stream, headers)
+      admit(stream, headers)
+    },
+  })
+  const port = await bind(server, options.host, options.port, options.credentials)
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+
+  let stopped: Promise<void> | null = null
+  return {
+    address: `${host}:${port}`,
+    budget,
+    setServing: (serving) => {
+      for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING')
+    },
+    shutdown: (graceMs) => (stopped ??= shutDown(server, inFlight, graceMs)),
+  }
+}
+
+/**
+ * Stops listening, tells every client to go elsewhere, and ends once no call is in flight or `graceMs` are
+ * over. grpc-js alone would wait for ever on an open stream such as a health watch; those are not counted.
+ */
+async function shutDown(server: Server, inFlight: InFlight, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
+  const grace = new AbortController()
+  await Promise.race([
+    closed,
+    inFlight.idle(),
+    setTimeout(graceMs, undefined, { signal: grace.signal }).catch(() => undefined),
+  ])
+  grace.abort()
+  server.forceShutdown()
+}

@@ -1,0 +1,49 @@
+import { Metadata, status as Status, type StatusObject } from '@grpc/grpc-js'
+import { isSentinodeError, SentinodeError, type ErrorCode, type GrpcStatus } from '../errors.js'
+
+/** Metadata key of the stable code of src/errors.ts. */
+export const CODE_KEY = 'sentinode-code'
+/** Metadata key of the daemon's own id of the call, which is in its log lines. */
+export const REQUEST_ID_KEY = 'sentinode-request-id'
+/** Read by gRPC clients with a retry policy: how long to stay away. */
+export const PUSHBACK_KEY = 'grpc-retry-pushback-ms'
+export const PUSHBACK_MS = 250
+
+export type StatusCodes = 'sentinode' | 'triton'
+
+/** Where Triton sends another status than ours. */
+const TRITON_STATUS: Readonly<Partial<Record<ErrorCode, GrpcStatus>>> = {
+  QUEUE_FULL: 'UNAVAILABLE',
+  REQUEST_TOO_LARGE: 'UNAVAILABLE',
+  MEMORY_LIMIT: 'UNAVAILABLE',
+  DEADLINE_EXCEEDED: 'UNAVAILABLE',
+}
+
+const SHED: ReadonlySet<ErrorCode> = new Set(['QUEUE_FULL', 'MEMORY_LIMIT', 'SHUTTING_DOWN'])
+
+export function statusOf(code: ErrorCode, codes: StatusCodes): number {
+  const own = new SentinodeError(code, '').status
+  return Status[codes === 'triton' ? (TRITON_STATUS[code] ?? own) : own]
+}
+
+/** Trailing metadata of an error. */
+export function errorTrailers(code: ErrorCode, requestId: string): Record<string, string> {
+  return {
+    [CODE_KEY]: code,
+    [REQUEST_ID_KEY]: requestId,
+    ...(SHED.has(code) ? { [PUSHBACK_KEY]: String(PUSHBACK_MS) } : {}),
+  }
+}
+
+/**
+ * The status that a client gets. An unknown exception says nothing but the id under which the log has it:
+ * its message could hold anything.
+ */
+export function toStatus(error: unknown, requestId: string, codes: StatusCodes): StatusObject {
+  const known = isSentinodeError(error) && error.code !== 'INTERNAL'
+  const code: ErrorCode = known ? error.code : 'INTERNAL'
+  const details = known ? error.message : `internal error, request id ${requestId}`
+  const metadata = new Metadata()
+  for (const [key, value] of Object.entries(errorTrailers(code, requestId))) metadata.set(key, value)
+  return { code: statusOf(code, codes), details, metadata }
+}

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs'
+import { credentials, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
+import type { CallContext } from '../../src/grpc/call.js'
+import { requestIds } from '../../src/grpc/call.js'
+import type { CallObserver } from '../../src/grpc/call-observer.js'
+import { createCredentials, type TlsFiles } from '../../src/grpc/credentials.js'
+import { startGrpcServer, type GrpcServer } from '../../src/grpc/server.js'
+import { inferenceService, type InferenceBackend } from '../../src/grpc/services/inference.js'
+import type { StatusCodes } from '../../src/grpc/status.js'
+import {
+  GRPCInferenceServiceClient,
+  ModelInferRequest,
+  ModelInferResponse,
+  ModelMetadataResponse,
+} from '../../src/generated/grpc_service.js'
+import { ModelConfig } from '../../src/generated/model_config.js'
+
+export const descriptorSet = readFileSync(new URL('../../src/generated/descriptors.binpb', import.meta.url))
+
+export const MIB = 2 ** 20
+
+/** A backend that echoes: every input tensor comes back as the output of its name. */
+export function echoBackend(overrides: Partial<InferenceBackend> = {}): InferenceBackend {
+  return {
+    isLive: () => true,
+    isReady: () => true,
+    isModelReady: (name) => name === 'echo',
+    metadata: (name) => ModelMetadataResponse.fromPartial({ name, versions: ['1'] }),
+    config: (name) => ModelConfig.fromPartial({ name, maxBatchSize: 8 }),
+    statistics: () => [],
+    index: () => [{ name: 'echo', version: '1', state: 'READY', reason: '' }],
+    infer: async (request) => echo(request),
+    ...overrides,
+  }
+}
+
+export function echo(request: ModelInferRequest): ModelInferResponse {
+  return {
+    modelName: request.modelName,
+    modelVersion: '1',
+    id: request.id,
+    parameters: {},
+    outputs: request.inputs.map((input) => ({ ...input, contents: undefined })),
+    rawOutputContents: request.rawInputContents,
+  }
+}
+
+export interface Running {
+  readonly server: GrpcServer
+  readonly client: GRPCInferenceServiceClient
+  readonly faults: unknown[]
+  readonly handled: { method: string; code: string }[]
+  readonly shed: string[]
+  stop(): Promise<void>
+}
+
+export interface HarnessOptions {
+  readonly statusCodes?: StatusCodes
+  readonly maxMessageBytes?: number
+  readonly requestMemoryBytes?: number
+  readonly maxConcurrentStreams?: number
+  readonly tls?: TlsFiles
+  readonly clientCredentials?: ChannelCredentials
+}
+
+export async function start(backend: InferenceBackend, options: HarnessOptions = {}): Promise<Running> {
+  const faults: unknown[] = []
+  const handled: { method: string; code: string }[] = []
+  const shed: string[] = []
+  const newRequestId = requestIds()
+  const statusCodes = options.statusCodes ?? 'sentinode'
+  const onFault = (error: unknown): void => void faults.push(error)
+  const observer: CallObserver = {
+    started: () => undefined,
+    handled: (method, code) => void handled.push({ method, code }),
+  }
+  const server = await startGrpcServer({
+    host: '127.0.0.1',
+    port: 0,
+    credentials: createCredentials(options.tls ?? null),
+    services: [inferenceService(backend, '1.2.3', { statusCodes, newRequestId, onFault })],
+    descriptorSet,
+    maxMessageBytes: options.maxMessageBytes ?? 64 * MIB,
+    requestMemoryBytes: options.requestMemoryBytes ?? 256 * MIB,
+    maxConcurrentStreams: options.maxConcurrentStreams ?? 256,
+    maxConnections: 64,
+    statusCodes,
+    newRequestId,
+    observer,
+    onShed: (code) => void shed.push(code),
+  })
+  const client = new GRPCInferenceServiceClient(server.address, options.clientCredentials ?? credentials.createInsecure(), {
+    'grpc.max_receive_message_length': -1,
+    'grpc.max_send_message_length': -1,
+  })
+  return {
+    server,
+    client,
+    faults,
+    handled,
+    shed,
+    stop: async () => {
+      client.close()
+      await server.shutdown(0)
+    },
+  }
+}
+
+/** A call of the generated client as a promise. */
+export function invoke<Request, Response>(
+  client: GRPCInferenceServiceClient,
+  method: keyof GRPCInferenceServiceClient & string,
+  request: Request,
+  options: { deadline?: Date } = {},
+): Promise<Response> {
+  type Call = (request: Request, options: object, callback: (error: ServiceError | null, response: Response) => void) => void
+  const call = (client as unknown as Record<string, Call>)[method]
+  return new Promise((resolve, reject) => {
+    call?.call(client, request, options, (error, response) => {
+      if (error) reject(error)
+      else resolve(response)
+    })
+  })
+}
+
+/** The error that a call fails with; throws if it does not fail. */
+export async function failure(call: Promise<unknown>): Promise<ServiceError> {
+  try {
+    await call
+  } catch (error) {
+    return error as ServiceError
+  }
+  throw new Error('expected the call to fail')
+}
+
+export function codeOf(error: ServiceError): unknown {
+  return error.metadata.get('sentinode-code')[0]
+}
+
+export function tensorRequest(bytes: Uint8Array, id = ''): ModelInferRequest {
+  return ModelInferRequest.fromPartial({
+    modelName: 'echo',
+    id,
+    inputs: [{ name: 'x', datatype: 'UINT8', shape: [BigInt(bytes.length)] }],
+    rawInputContents: [bytes],
+  })
+}
+
+export function later(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+export async function until(condition: () => boolean, ms = 5000): Promise<void> {
+  const end = Date.now() + ms
+  while (!condition()) {
+    if (Date.now() > end) throw new Error('the condition did not come true')
+    await later(5)
+  }
+}
+
+export type { CallContext }
