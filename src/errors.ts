@@ -120,6 +120,47 @@ export const ERRORS = define({
   },
   CANCELLED: { status: 'CANCELLED', meaning: 'The caller went away.' },
   SHUTTING_DOWN: { status: 'UNAVAILABLE', meaning: 'The server is draining.' },
+  // screening
+  CONTRACT_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'screening.yaml is not valid or contradicts the network; line and column are named.',
+  },
+  CLINICAL_MISSING: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A clinical variable is missing that the model does not do without.',
+  },
+  CLINICAL_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A clinical value has the wrong type, unit, code or range; the message says what to send.',
+  },
+  REGION_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The region of interest is missing, of a kind that the model does not take, or cannot be read.',
+  },
+  REGION_OUTSIDE_EXAM: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'Too much of the region that the model needs lies outside the imaged volume.',
+  },
+  PHASES_UNSUITABLE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: "The exam has no phases at the times that the model's contract asks for.",
+  },
+  EXAM_NOT_FINITE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The exam holds intensities that are not finite numbers.',
+  },
+  EXAM_CONSTANT: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Intensities do not vary where the statistics of the normalisation are taken.',
+  },
+  SCREENING_OUTPUT_INVALID: {
+    status: 'INTERNAL',
+    meaning: 'The network gave outputs that its contract does not describe, or that are no probabilities.',
+  },
+  REPORT_INCOMPLETE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A DICOM report cannot be filed because the exam lacks what identifies its study.',
+  },
 })
 
 export type ErrorCode = keyof typeof ERRORS
