@@ -18,7 +18,8 @@ int64_t ToInteger(const Napi::Value& value, const std::string& name, int64_t min
       "an integer from " + std::to_string(minimum) + " to " + std::to_string(maximum);
   if (!value.IsNumber()) Mismatch(value, name, expected);
   const double number = value.As<Napi::Number>().DoubleValue();
-  const bool fits = number >= static_cast<double>(minimum) && number <= static_cast<double>(maximum);
+  const bool fits =
+      number >= static_cast<double>(minimum) && number <= static_cast<double>(maximum);
   if (!fits || number != std::trunc(number)) {
     ThrowArgument(value.Env(), name + ": expected " + expected);
   }
@@ -70,7 +71,8 @@ double GetNumber(const Napi::Object& from, const char* name) {
   const Napi::Value value = from.Get(name);
   if (!value.IsNumber()) Mismatch(value, name, "a number");
   const double number = value.As<Napi::Number>().DoubleValue();
-  if (std::isnan(number)) ThrowArgument(value.Env(), std::string(name) + ": expected a number, found NaN");
+  if (std::isnan(number))
+    ThrowArgument(value.Env(), std::string(name) + ": expected a number, found NaN");
   return number;
 }
 

@@ -1,6 +1,6 @@
-// Reading arguments: every property is always set, so one that reads as `undefined` is a mistake. Each
-// function throws a TypeError with code INVALID_OPTION that names the property, what was expected and
-// what was found.
+// Reading arguments: every property is always set, so one that reads as `undefined` is a mistake.
+// Each function throws a TypeError with code INVALID_OPTION that names the property, what was
+// expected and what was found.
 #pragma once
 
 #include <cstdint>

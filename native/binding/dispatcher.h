@@ -16,12 +16,12 @@ class Dispatcher {
 
   static std::shared_ptr<Dispatcher> Create(Napi::Env env);
 
-  // Any thread. Events run in the order in which they were posted; they are dropped, without being run,
-  // once the environment is going away.
+  // Any thread. Events run in the order in which they were posted; they are dropped, without being
+  // run, once the environment is going away.
   void Post(Event event);
 
-  // JavaScript's thread. The process stays alive while there are more calls of Hold than of Release:
-  // somebody waits for an event.
+  // JavaScript's thread. The process stays alive while there are more calls of Hold than of
+  // Release: somebody waits for an event.
   void Hold(Napi::Env env);
   void Release(Napi::Env env);
 

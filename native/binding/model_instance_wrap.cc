@@ -76,8 +76,7 @@ BatchCallbacks ModelInstanceWrap::CallbacksFor(uint64_t id) {
   };
   callbacks.done = [this, id](BatchResult result) {
     auto shared = std::make_shared<BatchResult>(std::move(result));
-    dispatcher_->Post(
-        [this, id, shared](Napi::Env env) { Settle(env, id, std::move(*shared)); });
+    dispatcher_->Post([this, id, shared](Napi::Env env) { Settle(env, id, std::move(*shared)); });
   };
   return callbacks;
 }
@@ -88,7 +87,8 @@ void ModelInstanceWrap::Settle(Napi::Env env, uint64_t id, BatchResult result) {
   End(env);
 }
 
-Napi::Function ModelInstanceWrap::CancelFunction(Napi::Env env, std::shared_ptr<Execution> execution) {
+Napi::Function ModelInstanceWrap::CancelFunction(Napi::Env env,
+                                                 std::shared_ptr<Execution> execution) {
   std::weak_ptr<ModelInstance> weak = instance_;
   return Napi::Function::New(
       env,

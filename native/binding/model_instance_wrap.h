@@ -10,8 +10,9 @@
 
 namespace sentinode {
 
-// NativeInstance of src/engine/native.ts. While a batch is pending it refers to itself, so it is only
-// collected when its threads are idle; when the environment goes away first, a cleanup hook stops them.
+// NativeInstance of src/engine/native.ts. While a batch is pending it refers to itself, so it is
+// only collected when its threads are idle; when the environment goes away first, a cleanup hook
+// stops them.
 class ModelInstanceWrap : public Napi::ObjectWrap<ModelInstanceWrap> {
  public:
   static Napi::Function Define(Napi::Env env);

@@ -1,5 +1,5 @@
-// The only include of napi.h, so that its configuration is the same everywhere. No other file of the
-// project, and nothing in native/core, includes it.
+// The only include of napi.h, so that its configuration is the same everywhere. No other file of
+// the project, and nothing in native/core, includes it.
 #pragma once
 
 #define NAPI_VERSION 8

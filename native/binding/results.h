@@ -5,7 +5,8 @@
 
 namespace sentinode {
 
-// A NativeBatchResult; the outputs' memory goes to the buffers, which free it when they are collected.
+// A NativeBatchResult; the outputs' memory goes to the buffers, which free it when they are
+// collected.
 Napi::Object ToObject(Napi::Env env, BatchResult result);
 
 }  // namespace sentinode

@@ -52,8 +52,8 @@ SessionOptions ReadSessionOptions(const Napi::Object& options) {
   result.provider.provider = GetChoice<Provider>(
       options, "provider",
       {{"cpu", Provider::kCpu}, {"cuda", Provider::kCuda}, {"tensorrt", Provider::kTensorRt}});
-  result.provider.device_id = static_cast<int>(
-      GetInteger(options, "deviceId", 0, std::numeric_limits<int>::max()));
+  result.provider.device_id =
+      static_cast<int>(GetInteger(options, "deviceId", 0, std::numeric_limits<int>::max()));
   result.provider.options = GetStringMap(options, "providerOptions");
   result.threads = static_cast<int>(GetInteger(options, "threads", 1, kMaxThreads));
   result.graph_optimization =

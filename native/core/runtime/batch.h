@@ -19,7 +19,8 @@ struct ByteView {
 };
 
 struct Request {
-  // One per model input: row-major little-endian elements; for BYTES each a uint32 length and its bytes.
+  // One per model input: row-major little-endian elements; for BYTES each a uint32 length and its
+  // bytes.
   std::vector<ByteView> inputs;
   int64_t rows = 1;
   double deadline_ms = 0;  // of NowMs(); infinity for none

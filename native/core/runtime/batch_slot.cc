@@ -77,7 +77,8 @@ Status ValidateBatch(const Session& session, const Batch& batch) {
 }
 
 BatchSlot::BatchSlot(std::shared_ptr<const Session> session) : session_(std::move(session)) {
-  for (const TensorInfo& info : session_->inputs()) inputs_.push_back({info.type, {}, 0, 0, {}, {}});
+  for (const TensorInfo& info : session_->inputs())
+    inputs_.push_back({info.type, {}, 0, 0, {}, {}});
 }
 
 BatchSlot::~BatchSlot() = default;

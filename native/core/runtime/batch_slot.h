@@ -28,11 +28,12 @@ class BatchSlot {
   // Errors: MEMORY_LIMIT.
   Status Prepare(const Batch& batch);
 
-  // Copies the inputs of request `index`. Errors: INVALID_REQUEST where a byte count does not fit the
-  // shape; the slot is then as it was.
+  // Copies the inputs of request `index`. Errors: INVALID_REQUEST where a byte count does not fit
+  // the shape; the slot is then as it was.
   Status Append(const Batch& batch, size_t index);
 
-  // Takes out the requests that are not in `keep` (a subset of live(), in its order) and closes the gaps.
+  // Takes out the requests that are not in `keep` (a subset of live(), in its order) and closes the
+  // gaps.
   void Compact(const Batch& batch, const std::vector<size_t>& keep);
 
   // Indices of the requests that are in the slot, in the order of their rows.
@@ -45,9 +46,9 @@ class BatchSlot {
  private:
   struct Input {
     DataType type;
-    Shape shape;           // of the batch; dimension 0 is set when tensors are made
-    size_t row_elements;   // per row, or of the whole where not batched
-    size_t row_bytes;      // 0 for BYTES
+    Shape shape;          // of the batch; dimension 0 is set when tensors are made
+    size_t row_elements;  // per row, or of the whole where not batched
+    size_t row_bytes;     // 0 for BYTES
     Buffer buffer;
     std::vector<std::string> strings;  // BYTES only
   };
@@ -59,8 +60,8 @@ class BatchSlot {
   bool batched_ = false;
 };
 
-// What Prepare relies on: one shape per input, sizes that do not overflow, rows that add up, outputs that
-// exist. Errors: INVALID_REQUEST.
+// What Prepare relies on: one shape per input, sizes that do not overflow, rows that add up,
+// outputs that exist. Errors: INVALID_REQUEST.
 Status ValidateBatch(const Session& session, const Batch& batch);
 
 }  // namespace sentinode

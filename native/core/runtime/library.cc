@@ -71,8 +71,7 @@ Result<std::unique_ptr<Runtime>> Open(const std::filesystem::path& file) {
     runtime->env = std::make_unique<Ort::Env>(ORT_LOGGING_LEVEL_FATAL, "sentinode").release();
     return runtime;
   } catch (const Ort::Exception& error) {
-    return Status("RUNTIME_NOT_FOUND",
-                  std::string("ONNX Runtime does not start: ") + error.what());
+    return Status("RUNTIME_NOT_FOUND", std::string("ONNX Runtime does not start: ") + error.what());
   }
 }
 

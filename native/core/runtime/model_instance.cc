@@ -130,9 +130,7 @@ void ModelInstance::GatherLoop() {
   pthread_setname_np(pthread_self(), "sn-gather");
   std::unique_lock<std::mutex> lock(mutex_);
   while (true) {
-    to_gather_.wait(lock, [this] {
-      return queued_.empty() ? stopping_ : !free_slots_.empty();
-    });
+    to_gather_.wait(lock, [this] { return queued_.empty() ? stopping_ : !free_slots_.empty(); });
     if (queued_.empty()) break;
     const std::shared_ptr<Execution> execution = std::move(queued_.front());
     queued_.pop_front();
@@ -162,10 +160,9 @@ void ModelInstance::Gather(Execution& execution) {
     return Status::Ok();
   });
   for (size_t index : keep) {
-    const Status status = prepared.ok() ? Guard([&] {
-      return execution.slot->Append(execution.batch, index);
-    })
-                                        : prepared;
+    const Status status =
+        prepared.ok() ? Guard([&] { return execution.slot->Append(execution.batch, index); })
+                      : prepared;
     if (!status.ok()) Fail(execution.result.outcomes[index], status);
   }
   execution.result.gather_end = NowMs();

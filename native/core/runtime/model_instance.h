@@ -1,5 +1,5 @@
-// One copy of a model at work: a thread that gathers batches into slots and a thread that runs them, so
-// that gathering one overlaps computing another.
+// One copy of a model at work: a thread that gathers batches into slots and a thread that runs
+// them, so that gathering one overlaps computing another.
 #pragma once
 
 #include <atomic>
@@ -48,13 +48,13 @@ class ModelInstance {
   // DISPOSED after Stop.
   Result<std::shared_ptr<Execution>> Execute(Batch batch, BatchCallbacks callbacks);
 
-  // Nobody waits for request `index` any more: dropped if it has not been run; if it is running and was
-  // the last one wanted, the run is terminated. An index out of range is ignored.
+  // Nobody waits for request `index` any more: dropped if it has not been run; if it is running and
+  // was the last one wanted, the run is terminated. An index out of range is ignored.
   void Cancel(const std::shared_ptr<Execution>& execution, size_t index);
 
-  // Cancels everything queued and running and lets the threads end. `stopped` is called on one of them
-  // when the last batch has been answered; at once if that has happened. Idempotent (each call's
-  // callback is called).
+  // Cancels everything queued and running and lets the threads end. `stopped` is called on one of
+  // them when the last batch has been answered; at once if that has happened. Idempotent (each
+  // call's callback is called).
   void Stop(std::function<void()> stopped);
 
   // Waits for the threads to end; after Stop.

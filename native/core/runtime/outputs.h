@@ -10,9 +10,10 @@
 
 namespace sentinode {
 
-// Cuts `values` (one per entry of batch.outputs) along dimension 0 where the batch has one, and gives each
-// request of `live`, in the order of their rows, its copy. Requests for which `wanted` is false get
-// nothing. Errors: MODEL_RUN_FAILED where an output's dimension 0 is not the number of rows.
+// Cuts `values` (one per entry of batch.outputs) along dimension 0 where the batch has one, and
+// gives each request of `live`, in the order of their rows, its copy. Requests for which `wanted`
+// is false get nothing. Errors: MODEL_RUN_FAILED where an output's dimension 0 is not the number of
+// rows.
 Status Scatter(const Session& session, const Batch& batch, const std::vector<size_t>& live,
                const std::vector<bool>& wanted, int64_t rows, const std::vector<Ort::Value>& values,
                std::vector<Outcome>& outcomes);

@@ -15,8 +15,8 @@ namespace {
 using Options = std::map<std::string, std::string>;
 
 struct Requirements {
-  const char* label;          // as our options spell it
-  const char* ort_name;       // as ONNX Runtime spells it
+  const char* label;                // as our options spell it
+  const char* ort_name;             // as ONNX Runtime spells it
   std::vector<const char*> beside;  // libraries in ONNX Runtime's folder
   std::vector<const char*> system;  // libraries that the loader must find
 };

@@ -21,8 +21,9 @@ struct ProviderOptions {
   std::map<std::string, std::string> options;
 };
 
-// Adds the provider asked for and no other (nodes that it does not have run on the CPU, as everywhere in
-// ONNX Runtime). Errors: PROVIDER_UNAVAILABLE with everything that is missing; INVALID_OPTION.
+// Adds the provider asked for and no other (nodes that it does not have run on the CPU, as
+// everywhere in ONNX Runtime). Errors: PROVIDER_UNAVAILABLE with everything that is missing;
+// INVALID_OPTION.
 Status AppendProvider(Ort::SessionOptions& session, const ProviderOptions& options);
 
 }  // namespace sentinode

@@ -97,8 +97,7 @@ Status Session::Load(const SessionOptions& options) {
         Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault));
   } else {
     allocator_ = PinnedAllocator(*ort_, options.provider.device_id);
-    memory_info_ =
-        std::make_unique<Ort::MemoryInfo>(PinnedMemoryInfo(options.provider.device_id));
+    memory_info_ = std::make_unique<Ort::MemoryInfo>(PinnedMemoryInfo(options.provider.device_id));
   }
   return Status::Ok();
 }
@@ -106,8 +105,8 @@ Status Session::Load(const SessionOptions& options) {
 Status Session::ReadSignature() {
   Ort::AllocatorWithDefaultOptions allocator;
   for (size_t i = 0; i < ort_->GetInputCount(); ++i) {
-    Result<TensorInfo> info = ReadTensorInfo(ort_->GetInputNameAllocated(i, allocator).get(),
-                                             ort_->GetInputTypeInfo(i));
+    Result<TensorInfo> info =
+        ReadTensorInfo(ort_->GetInputNameAllocated(i, allocator).get(), ort_->GetInputTypeInfo(i));
     if (!info.ok()) return info.status();
     inputs_.push_back(std::move(info.value()));
   }
