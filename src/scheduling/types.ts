@@ -3,10 +3,16 @@
  * and a result are opaque, an instance is something that runs a batch, time is a clock.
  */
 
-/** Monotonic milliseconds; `setTimer` returns a function that cancels it. */
+/** How late a timer may be: 'fine' well under a millisecond, at the price of polling; 'coarse' a few. */
+export type TimerPrecision = 'fine' | 'coarse'
+
+/** Monotonic milliseconds. */
 export interface Clock {
   now(): number
-  setTimer(atMs: number, callback: () => void): () => void
+  /** Calls back once, never before `atMs` by `now()`. Returns a function that cancels it. */
+  setTimer(atMs: number, callback: () => void, precision: TimerPrecision): () => void
+  /** Calls back once everything that this turn of the event loop has received was handed over. */
+  defer(callback: () => void): void
 }
 
 export interface SubmitOptions<P> {
