@@ -1,0 +1,40 @@
+import type { Clock, TimerPrecision } from './types.js'
+
+/** One timer that is moved around: setting it to the time it has already costs nothing. */
+export class Alarm {
+  readonly #clock: Clock
+  readonly #ring: () => void
+  #at = Infinity
+  #cancel: (() => void) | null = null
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock
+    this.#ring = ring
+  }
+
+  /** When it will ring; Infinity if it is off. */
+  get at(): number {
+    return this.#at
+  }
+
+  set(at: number, precision: TimerPrecision): void {
+    if (at === this.#at) return
+    this.off()
+    if (at === Infinity) return
+    this.#at = at
+    this.#cancel = this.#clock.setTimer(
+      at,
+      () => {
+        this.off()
+        this.#ring()
+      },
+      precision,
+    )
+  }
+
+  off(): void {
+    this.#cancel?.()
+    this.#cancel = null
+    this.#at = Infinity
+  }
+}

@@ -1,0 +1,340 @@
+import { isSentinodeError, SentinodeError } from '../errors.js'
+import { admit, type ByteBudget, type ShedReason } from './admission.js'
+import { Alarm } from './alarm.js'
+import { systemClock } from './clock.js'
+import { decide } from './decide.js'
+import { DurationEstimates } from './estimates.js'
+import { ExpiryIndex } from './expiry.js'
+import { Instance, type Flight } from './instance.js'
+import { silentObserver, type SchedulerObserver, type Stage } from './observer.js'
+import { PendingRequest } from './pending.js'
+import {
+  levelFor,
+  queuePolicyFor,
+  queueTimeout,
+  smallestCompleteBatch,
+  type BatchingPolicy,
+} from './policy.js'
+import { rankOf, RequestQueue } from './queue.js'
+import { ReleaseOrder } from './release-order.js'
+import type { BatchResult, BatchRunner, Clock, Completion, Outcome, SubmitOptions } from './types.js'
+
+export interface SchedulerOptions<P, R> {
+  /** From `batchingPolicy`. */
+  readonly policy: BatchingPolicy
+  /** The copies of the model, at least one. The scheduler is their only user. */
+  readonly runners: readonly BatchRunner<P, R>[]
+  /** Shared by the schedulers of a daemon. */
+  readonly budget: ByteBudget
+  readonly observer?: SchedulerObserver
+  readonly clock?: Clock
+}
+
+export interface SchedulerStats {
+  readonly queuedRequests: number
+  readonly queuedBytes: number
+  /** Queued, or in a batch that is closed but does not run yet. */
+  readonly pendingRequests: number
+  /** In a batch, running or not. */
+  readonly dispatchedRequests: number
+}
+
+/**
+ * The way of one model's requests from admission to their answer: a bounded queue, the batching decision
+ * (`decide`), and the instances that run the batches. All on one thread; nothing blocks.
+ */
+export class ModelScheduler<P, R> {
+  readonly #options: Required<SchedulerOptions<P, R>>
+  readonly #instances: readonly Instance<P, R>[]
+  readonly #queue: RequestQueue<PendingRequest<P, R>>
+  readonly #expiry: ExpiryIndex<PendingRequest<P, R>>
+  readonly #order: ReleaseOrder | null
+  readonly #batchAlarm: Alarm
+  readonly #expiryAlarm: Alarm
+  #policy: BatchingPolicy
+  #state: 'open' | 'draining' | 'closed' = 'open'
+  #sequence = 0
+  #dispatched = 0
+  #pumpDeferred = false
+  #whenEmpty: (() => void)[] = []
+
+  constructor(options: SchedulerOptions<P, R>) {
+    if (options.runners.length === 0)
+      throw new SentinodeError('INVALID_OPTION', 'runners: expected at least one, found none')
+    this.#options = { observer: silentObserver, clock: systemClock(), ...options }
+    this.#policy = options.policy
+    const estimates = new DurationEstimates()
+    this.#instances = options.runners.map((runner) => new Instance(runner, estimates))
+    this.#queue = new RequestQueue(smallestCompleteBatch(options.policy))
+    this.#expiry = new ExpiryIndex((request) => this.#queue.has(request))
+    this.#order = options.policy.preserveOrdering ? new ReleaseOrder() : null
+    this.#batchAlarm = new Alarm(this.#options.clock, () => this.#pump())
+    this.#expiryAlarm = new Alarm(this.#options.clock, () => this.#expire(this.#options.clock.now()))
+  }
+
+  /**
+   * Admits a request, or rejects at once. The payload is given to one instance at most, once.
+   * @throws SentinodeError (rejection) INVALID_REQUEST, QUEUE_FULL, REQUEST_TOO_LARGE, SHUTTING_DOWN,
+   * DEADLINE_EXCEEDED (never run), CANCELLED, or what the instance failed with.
+   */
+  submit(options: SubmitOptions<P>): Promise<Completion<R>> {
+    const now = this.#options.clock.now()
+    this.#expire(now)
+    const level = levelFor(this.#policy, options.priority)
+    const refusal = this.#refuse(options, level, now)
+    if (refusal) return Promise.reject(refusal)
+    return new Promise((resolve, reject) => {
+      const timeout = queueTimeout(queuePolicyFor(this.#policy, level), options.timeoutMicroseconds)
+      const request = new PendingRequest<P, R>({
+        sequence: this.#sequence++,
+        payload: options.payload,
+        rows: options.rows,
+        bytes: options.bytes,
+        bucket: options.bucket,
+        level,
+        rank: rankOf(level, now, this.#policy.priorityAgeingMilliseconds),
+        enqueuedAt: now,
+        deadline: options.deadline,
+        expiry: Math.min(options.deadline, now + timeout),
+        ticket: this.#order?.enter() ?? null,
+        signal: options.signal,
+        resolve,
+        reject,
+      })
+      request.whenAborted(() => this.#cancel(request))
+      this.#queue.add(request)
+      this.#expiry.add(request, this.#queue)
+      if (request.expiry < this.#expiryAlarm.at) this.#expiryAlarm.set(request.expiry, 'coarse')
+      this.#options.observer.onEnqueue(options.rows, options.bytes)
+      this.#deferPump()
+    })
+  }
+
+  stats(): SchedulerStats {
+    const held = this.#instances.flatMap((instance) => instance.flights.slice(1))
+    return {
+      queuedRequests: this.#queue.size,
+      queuedBytes: this.#queue.bytes,
+      pendingRequests: this.#queue.size + held.reduce((sum, flight) => sum + flight.requests.length, 0),
+      dispatchedRequests: this.#dispatched,
+    }
+  }
+
+  /**
+   * Admits no more and answers what was admitted, without waiting for fuller batches. At `deadline` (the
+   * clock's milliseconds) the rest is given up, as `close` does.
+   * @returns whether everything was answered in time
+   */
+  async drain(deadline: number): Promise<boolean> {
+    if (this.#state === 'open') this.#state = 'draining'
+    this.#policy = { ...this.#policy, maxQueueDelayMicroseconds: 0 }
+    this.#pump()
+    let stopTimer = (): void => undefined
+    const late = new Promise<boolean>((resolve) => {
+      stopTimer = this.#options.clock.setTimer(deadline, () => resolve(false), 'coarse')
+    })
+    const inTime = await Promise.race([this.#empty().then(() => true), late])
+    stopTimer()
+    await this.close()
+    return inTime
+  }
+
+  /** Rejects what waits and what runs with SHUTTING_DOWN; resolves when no batch is left. Idempotent. */
+  async close(): Promise<void> {
+    this.#state = 'closed'
+    this.#batchAlarm.off()
+    this.#expiryAlarm.off()
+    const dispatched = this.#instances.flatMap((instance) =>
+      instance.flights.flatMap((flight) => flight.requests),
+    )
+    for (const request of [...this.#queue.all(), ...dispatched]) {
+      if (request.answered) continue
+      this.#withdraw(request)
+      this.#options.observer.onShed('shutting_down')
+      request.reject(shuttingDown())
+    }
+    await this.#empty()
+  }
+
+  /** Why a request is not let in, or null; then its bytes are reserved. */
+  #refuse(options: SubmitOptions<P>, level: number, now: number): SentinodeError | null {
+    const { observer, budget } = this.#options
+    const shed = (reason: ShedReason, error: SentinodeError): SentinodeError => {
+      observer.onShed(reason)
+      return error
+    }
+    if (this.#state !== 'open') return shed('shutting_down', shuttingDown())
+    const { rows } = options
+    if (!Number.isInteger(rows) || rows < 1 || rows > this.#policy.maxBatchSize) {
+      const expected = `expected between 1 and ${this.#policy.maxBatchSize} rows, found ${rows}`
+      const error = new SentinodeError('INVALID_REQUEST', expected)
+      observer.onFailed(error, 0)
+      return error
+    }
+    if (options.signal?.aborted) {
+      observer.onCancelled('admission', 0)
+      return cancelled()
+    }
+    if (options.deadline <= now) {
+      observer.onExpired('admission', 0)
+      return expired('the deadline had passed when the request arrived')
+    }
+    const refusal = admit(this.#queue, this.#policy, budget, level, options.bytes)
+    return refusal && shed(refusal.reason, refusal.error)
+  }
+
+  /** Decides once for all requests that this turn of the event loop brings: a burst makes one batch. */
+  #deferPump(): void {
+    if (this.#pumpDeferred) return
+    this.#pumpDeferred = true
+    this.#options.clock.defer(() => {
+      this.#pumpDeferred = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    const now = this.#options.clock.now()
+    this.#expire(now)
+    for (let instance = this.#nextInstance(); instance; instance = this.#nextInstance()) {
+      const decision = decide(this.#queue, this.#policy, instance.view(), now)
+      if (decision.kind === 'wait') {
+        this.#batchAlarm.set(decision.until, instance.isIdle ? 'fine' : 'coarse')
+        return
+      }
+      this.#dispatch(instance, decision.batch, now)
+    }
+    this.#batchAlarm.off()
+  }
+
+  #nextInstance(): Instance<P, R> | null {
+    let best: Instance<P, R> | null = null
+    for (const instance of this.#instances)
+      if (instance.hasRoom && (!best || instance.isPreferredTo(best))) best = instance
+    return best
+  }
+
+  #dispatch(instance: Instance<P, R>, batch: readonly PendingRequest<P, R>[], now: number): void {
+    for (const request of batch) this.#queue.remove(request)
+    this.#dispatched += batch.length
+    const flight = instance.start(batch, now)
+    flight.done.then(
+      (result) => this.#land(instance, flight, result),
+      (error: unknown) => this.#land(instance, flight, asError(error)),
+    )
+  }
+
+  #land(instance: Instance<P, R>, flight: Flight<P, R>, done: BatchResult<R> | Error): void {
+    const { budget, observer, clock } = this.#options
+    const result = done instanceof Error || done.outcomes.length !== flight.requests.length ? null : done
+    instance.finish(flight, result)
+    this.#dispatched -= flight.requests.length
+    for (const request of flight.requests) {
+      request.cancelRun = null
+      budget.release(request.bytes)
+    }
+    this.#pump()
+    if (result && result.rows > 0)
+      observer.onBatch({ requests: flight.requests.length, rows: result.rows, timings: result.timings })
+    const error =
+      done instanceof Error
+        ? done
+        : new SentinodeError('INTERNAL', 'an instance answered with too few outcomes')
+    const now = clock.now()
+    for (const [index, request] of flight.requests.entries()) {
+      if (request.answered) continue
+      const outcome: Outcome<R> = result?.outcomes[index] ?? { kind: 'failed', error }
+      if (outcome.kind !== 'ok') this.#fail(request, outcome, now)
+      else if (result) this.#succeed(request, outcome.result, result, now)
+    }
+    this.#checkEmpty()
+  }
+
+  #succeed(request: PendingRequest<P, R>, result: R, batch: BatchResult<R>, now: number): void {
+    const { rows, enqueuedAt, deadline } = request
+    const { timings } = batch
+    this.#deliver(request, () => {
+      const late = now > deadline
+      this.#options.observer.onSuccess({ rows, enqueuedAt, finishedAt: now, late, timings })
+      request.resolve({ result, batchRows: batch.rows, enqueuedAt, timings })
+    })
+  }
+
+  #fail(request: PendingRequest<P, R>, outcome: Exclude<Outcome<R>, { kind: 'ok' }>, now: number): void {
+    const { observer } = this.#options
+    const waited = now - request.enqueuedAt
+    if (outcome.kind === 'failed') {
+      this.#deliver(request, () => {
+        observer.onFailed(outcome.error, waited)
+        request.reject(outcome.error)
+      })
+      return
+    }
+    this.#withdraw(request)
+    if (outcome.kind === 'expired') observer.onExpired('instance', waited)
+    else observer.onCancelled('instance', waited)
+    request.reject(outcome.kind === 'expired' ? expired('it expired before it ran') : cancelled())
+  }
+
+  /** Answers from a run keep their order where that was promised; what was not run never holds it up. */
+  #deliver(request: PendingRequest<P, R>, release: () => void): void {
+    if (this.#order && request.ticket) this.#order.finish(request.ticket, release)
+    else release()
+  }
+
+  /** Takes a request that will get no result out of the queue, its batch and the order of answers. */
+  #withdraw(request: PendingRequest<P, R>): Stage {
+    const stage = this.#queue.remove(request) ? 'queue' : 'instance'
+    if (stage === 'queue') this.#options.budget.release(request.bytes)
+    request.cancelRun?.()
+    if (this.#order && request.ticket) this.#order.leave(request.ticket)
+    return stage
+  }
+
+  #cancel(request: PendingRequest<P, R>): void {
+    if (request.answered) return
+    const stage = this.#withdraw(request)
+    this.#options.observer.onCancelled(stage, this.#options.clock.now() - request.enqueuedAt)
+    request.reject(cancelled())
+    this.#checkEmpty()
+  }
+
+  #expire(now: number): void {
+    for (let request = this.#expiry.takeExpired(now); request; request = this.#expiry.takeExpired(now)) {
+      this.#withdraw(request)
+      this.#options.observer.onExpired('queue', now - request.enqueuedAt)
+      request.reject(expired('it waited in the queue until then'))
+    }
+    this.#expiryAlarm.set(this.#expiry.next(), 'coarse')
+    this.#checkEmpty()
+  }
+
+  #empty(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#whenEmpty.push(resolve)
+      this.#checkEmpty()
+    })
+  }
+
+  #checkEmpty(): void {
+    if (this.#queue.size > 0 || this.#dispatched > 0) return
+    for (const resolve of this.#whenEmpty.splice(0)) resolve()
+  }
+}
+
+function shuttingDown(): SentinodeError {
+  return new SentinodeError('SHUTTING_DOWN', 'the server is shutting down and accepts no new requests')
+}
+
+function cancelled(): SentinodeError {
+  return new SentinodeError('CANCELLED', 'the caller cancelled the request')
+}
+
+function expired(how: string): SentinodeError {
+  return new SentinodeError('DEADLINE_EXCEEDED', `Request timeout expired: ${how}; it was not run`)
+}
+
+function asError(error: unknown): Error {
+  if (isSentinodeError(error)) return error
+  return new SentinodeError('INTERNAL', 'an instance failed to run a batch', { cause: error })
+}

@@ -1,0 +1,185 @@
+import type {
+  BatchEntry,
+  BatchResult,
+  BatchRunner,
+  Clock,
+  Outcome,
+  RunningBatch,
+  SubmitOptions,
+} from '../../src/scheduling/types.js'
+
+interface FakeTimer {
+  readonly at: number
+  readonly order: number
+  readonly callback: () => void
+}
+
+/** A clock that moves only when told. Timers that are due ring in order, each at its own time. */
+export class FakeClock implements Clock {
+  #now = 1000
+  #order = 0
+  #timers: FakeTimer[] = []
+  #deferred: (() => void)[] = []
+
+  now(): number {
+    return this.#now
+  }
+
+  setTimer(at: number, callback: () => void): () => void {
+    const timer = { at, callback, order: this.#order++ }
+    this.#timers.push(timer)
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer)
+    }
+  }
+
+  defer(callback: () => void): void {
+    this.#deferred.push(callback)
+  }
+
+  get timers(): number {
+    return this.#timers.length
+  }
+
+  /** Runs what was deferred and lets promises settle, until nothing is left to do at this time. */
+  async settle(): Promise<void> {
+    do {
+      for (const callback of this.#deferred.splice(0)) callback()
+      await new Promise((resolve) => setImmediate(resolve))
+    } while (this.#deferred.length > 0)
+  }
+
+  /** @param between called after each step of time, once everything has settled */
+  async advance(milliseconds: number, between: () => void = () => undefined): Promise<void> {
+    const end = this.#now + milliseconds
+    await this.settle()
+    for (;;) {
+      const [next] = this.#timers
+        .filter(({ at }) => at <= end)
+        .sort((a, b) => a.at - b.at || a.order - b.order)
+      if (!next) break
+      this.#now = Math.max(this.#now, next.at)
+      this.#timers = this.#timers.filter((other) => other !== next)
+      next.callback()
+      await this.settle()
+      between()
+    }
+    this.#now = end
+    await this.settle()
+    between()
+  }
+}
+
+export interface StartedBatch {
+  readonly runner: string
+  readonly startedAt: number
+  readonly payloads: readonly number[]
+  readonly rows: number
+  readonly deadlines: readonly number[]
+  readonly cancelled: Set<number>
+  /** When and with which payloads it ran; null until then. */
+  ran: { readonly at: number; readonly payloads: readonly number[] } | null
+}
+
+export interface FakeRunnerOptions {
+  /** Milliseconds that a run takes. */
+  readonly run: (rows: number) => number
+  readonly gather?: number
+  /** Payloads that fail by themselves. */
+  readonly fails?: (payload: number) => boolean
+  /** A whole batch that rejects. */
+  readonly breaks?: (payloads: readonly number[]) => boolean
+}
+
+/** An instance as the native one behaves: gathers at once, runs one batch after the other. */
+export class FakeRunner implements BatchRunner<number, string> {
+  readonly name: string
+  readonly started: StartedBatch[] = []
+  /** The most batches that it ever held at a time. */
+  mostHeld = 0
+  held = 0
+  readonly #clock: Clock
+  readonly #options: FakeRunnerOptions
+  #freeAt = 0
+
+  constructor(name: string, clock: Clock, options: FakeRunnerOptions) {
+    this.name = name
+    this.#clock = clock
+    this.#options = options
+  }
+
+  start(entries: readonly BatchEntry<number>[]): RunningBatch<string> {
+    const { gather = 0 } = this.#options
+    const startedAt = this.#clock.now()
+    const batch: StartedBatch = {
+      runner: this.name,
+      startedAt,
+      payloads: entries.map(({ payload }) => payload),
+      rows: entries.reduce((sum, { rows }) => sum + rows, 0),
+      deadlines: entries.map(({ deadline }) => deadline),
+      cancelled: new Set(),
+      ran: null,
+    }
+    this.started.push(batch)
+    this.held += 1
+    this.mostHeld = Math.max(this.mostHeld, this.held)
+    const runStart = Math.max(startedAt + gather, this.#freeAt)
+    // The next batch may not begin before this one ends, however long it turns out to take.
+    this.#freeAt = runStart + this.#options.run(batch.rows)
+    const done = new Promise<BatchResult<string>>((resolve, reject) => {
+      this.#clock.setTimer(runStart, () => this.#run(batch, entries, gather, resolve, reject), 'coarse')
+    })
+    return { done, cancel: (index) => void batch.cancelled.add(index) }
+  }
+
+  #run(
+    batch: StartedBatch,
+    entries: readonly BatchEntry<number>[],
+    gather: number,
+    resolve: (result: BatchResult<string>) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const runStart = this.#clock.now()
+    const outcomes = entries.map(({ deadline, payload }, index): Outcome<string> => {
+      if (batch.cancelled.has(index)) return { kind: 'cancelled' }
+      if (deadline <= runStart) return { kind: 'expired' }
+      if (this.#options.fails?.(payload)) return { kind: 'failed', error: new Error(`failed ${payload}`) }
+      return { kind: 'ok', result: `result ${payload}` }
+    })
+    const live = entries.filter((_, index) => !['cancelled', 'expired'].includes(outcomes[index]?.kind ?? ''))
+    batch.ran = { at: runStart, payloads: live.map(({ payload }) => payload) }
+    const rows = live.reduce((sum, entry) => sum + entry.rows, 0)
+    const end = rows > 0 ? runStart + this.#options.run(batch.rows) : runStart
+    this.#clock.setTimer(
+      end,
+      () => {
+        this.held -= 1
+        if (this.#options.breaks?.(batch.payloads)) reject(new Error('the batch broke'))
+        else {
+          const gatherEnd = batch.startedAt + gather
+          const timings = { gatherStart: batch.startedAt, gatherEnd, runStart, runEnd: end, scatterEnd: end }
+          resolve({ outcomes, rows, timings })
+        }
+      },
+      'coarse',
+    )
+  }
+}
+
+export function request(
+  payload: number,
+  options: Partial<SubmitOptions<number>> = {},
+): SubmitOptions<number> {
+  return {
+    id: `r${payload}`,
+    payload,
+    rows: 1,
+    bytes: 10,
+    bucket: 'a',
+    priority: 0,
+    timeoutMicroseconds: null,
+    deadline: Infinity,
+    signal: null,
+    ...options,
+  }
+}
