@@ -1,0 +1,130 @@
+/**
+ * From a version's folder to a model that answers: compile, open sessions, complete the configuration,
+ * warm every instance up, queue in front. What it needs of other rooms is given to it.
+ */
+import { createHash } from 'node:crypto'
+import { confinedResolver } from '../compiler/resolver.js'
+import { SentinodeError } from '../errors.js'
+import type { ByteBudget } from '../scheduling/admission.js'
+import type { SchedulerObserver } from '../scheduling/observer.js'
+import { ModelScheduler } from '../scheduling/scheduler.js'
+import type { Clock } from '../scheduling/types.js'
+import { completeConfig } from './config/complete.js'
+import { readPolicy, type PolicyDefaults } from './config/policy.js'
+import { readSettings, type SettingsDefaults } from './config/settings.js'
+import type { CompileModel, CreateSession, EnginePayload, EngineResult, ModelInstance } from './engine.js'
+import type { LoadModel, LoadTask } from './lifecycle.js'
+import { checkRequest } from './request/check.js'
+import type { CheckedRequest } from './request/types.js'
+import { buildOutputs } from './response/outputs.js'
+import { readLabels } from './response/labels.js'
+import type { InferContext, Inference, ServableModel } from './servable.js'
+import { openSessions, type PlacedSession } from './sessions.js'
+import { buildSignature } from './signature.js'
+import { runWarmup, warmupSamples } from './warmup.js'
+
+export interface LoaderOptions {
+  readonly compile: CompileModel
+  readonly createSession: CreateSession
+  /** Shared by all models. */
+  readonly budget: ByteBudget
+  readonly settings: SettingsDefaults
+  readonly policy: PolicyDefaults
+  /** max_batch_size of a batchable network whose configuration does not say. */
+  readonly maxBatchSize: number
+  /** Threads of one run where the configuration does not say. */
+  readonly threads: number
+  readonly observe?: (model: string, version: number) => SchedulerObserver
+  /** For tests; the scheduler's own by default. */
+  readonly clock?: Clock
+}
+
+/** A `LoadModel` for the ModelManager. It rejects with a coded error and leaves nothing open then. */
+export function createLoader(options: LoaderOptions): LoadModel {
+  return (task) => loadModel(options, task)
+}
+
+async function loadModel(options: LoaderOptions, task: LoadTask): Promise<ServableModel> {
+  const started = performance.now()
+  const { model, version, config: source } = task
+  const warnings: string[] = []
+  const settings = readSettings(source, options.settings, warnings)
+  const resolve = confinedResolver(version.folder)
+  const fileName = model.fileName ?? (source.config.defaultModelFilename || 'model.onnx')
+  const bytes = await readNetwork(resolve, fileName)
+  const contentHash = createHash('sha256').update(bytes).digest('hex')
+  const sessions = await openSessions({ ...options, model: bytes, resolve, settings }, warnings)
+  const instances: ModelInstance[] = []
+  const release = async (): Promise<void> => {
+    await Promise.all(instances.map((instance) => instance.dispose()))
+    for (const { session } of sessions) session.dispose()
+  }
+  try {
+    const network = (sessions[0] as PlacedSession).session
+    const placements = sessions.map(({ placement }) => placement)
+    const defaults = { maxBatchSize: options.maxBatchSize }
+    const config = completeConfig(source, model.name, network, placements, defaults)
+    const beside = confinedResolver(model.folder)
+    const signature = buildSignature(config, network, await readLabels(config, beside))
+    const samples = await warmupSamples(source, config, signature, beside)
+    const policy = readPolicy(source, config, options.policy)
+    instances.push(...createInstances(sessions, signature.maxBatchSize > 0))
+    for (const instance of instances) await runWarmup(instance, samples)
+    const scheduler = new ModelScheduler<EnginePayload, EngineResult>({
+      policy,
+      runners: instances,
+      budget: options.budget,
+      ...(options.observe && { observer: options.observe(model.name, version.version) }),
+      ...(options.clock && { clock: options.clock }),
+    })
+    const check: ServableModel['check'] = (request) => checkRequest(signature, request)
+    const run = async (request: CheckedRequest, context: InferContext): Promise<Inference> => {
+      const { result, ...timing } = await scheduler.submit({
+        id: context.id,
+        payload: { inputs: request.inputs, shapes: request.shapes, outputs: request.outputIndices },
+        rows: request.rows,
+        bytes: Math.max(request.bytes, context.bytes ?? 0),
+        bucket: request.bucket,
+        priority: request.priority,
+        timeoutMicroseconds: request.timeoutMicroseconds,
+        deadline: context.deadline,
+        signal: context.signal,
+      })
+      return { outputs: buildOutputs(signature, request, result.outputs), timing }
+    }
+    let disposed: Promise<void> | undefined
+    return {
+      name: model.name,
+      version: version.version,
+      signature,
+      config,
+      contentHash,
+      placements,
+      loadSeconds: (performance.now() - started) / 1000,
+      warnings,
+      check,
+      run,
+      infer: async (request, context) => run(check(request), context),
+      queue: () => {
+        const { queuedRequests, queuedBytes } = scheduler.stats()
+        return { requests: queuedRequests, bytes: queuedBytes }
+      },
+      dispose: (deadline) => (disposed ??= scheduler.drain(deadline).then(release)),
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+async function readNetwork(resolve: ReturnType<typeof confinedResolver>, fileName: string): Promise<Uint8Array> {
+  const bytes = await resolve.read(fileName)
+  if (bytes.byteLength > 0) return bytes
+  throw new SentinodeError('MODEL_INVALID', `expected an ONNX model in ${JSON.stringify(fileName)}, found an empty file`)
+}
+
+function createInstances(sessions: readonly PlacedSession[], batched: boolean): ModelInstance[] {
+  return sessions.flatMap(({ session, placement: { target, deviceId, count } }, group) =>
+    Array.from({ length: count }, (_, i) => session.createInstance(`${group}_${target}_${deviceId}_${i}`, batched)),
+  )
+}

@@ -1,0 +1,43 @@
+/** BYTES tensors on the wire: each element a little-endian uint32 length and its bytes, one after another. */
+import { invalid, quote } from './messages.js'
+
+/** INVALID_REQUEST unless `data` holds exactly `elements` well-formed elements. */
+export function checkBytesTensor(name: string, model: string, data: Uint8Array, elements: number): void {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  const tensor = `inference input ${quote(name)} for model ${quote(model)}`
+  let offset = 0
+  let found = 0
+  while (offset < data.byteLength) {
+    const left = data.byteLength - offset
+    if (left < 4) {
+      throw invalid(`incomplete string length indicator for ${tensor}, expecting 4 bytes but only ${left} bytes available`)
+    }
+    found += 1
+    if (found > elements) {
+      throw invalid(`unexpected number of string elements ${found} for ${tensor}, expecting ${elements}`)
+    }
+    const length = view.getUint32(offset, true)
+    if (length > left - 4) {
+      throw invalid(`incomplete string data for ${tensor}, expecting ${length} bytes but only ${left - 4} bytes available`)
+    }
+    offset += 4 + length
+  }
+  if (found < elements) throw invalid(`expected ${elements} string elements for ${tensor}, got ${found}`)
+}
+
+/** The same bytes from elements that came one by one. */
+export function encodeBytesTensor(elements: readonly Uint8Array[]): Uint8Array {
+  const data = new Uint8Array(encodedSize(elements))
+  const view = new DataView(data.buffer)
+  let offset = 0
+  for (const element of elements) {
+    view.setUint32(offset, element.byteLength, true)
+    data.set(element, offset + 4)
+    offset += 4 + element.byteLength
+  }
+  return data
+}
+
+export function encodedSize(elements: readonly Uint8Array[]): number {
+  return elements.reduce((size, element) => size + 4 + element.byteLength, 0)
+}

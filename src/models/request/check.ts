@@ -1,0 +1,220 @@
+/**
+ * A request held against a model's signature, in Triton's order of checks and with the stable parts of
+ * its messages, so that clients and their tests find what they know. Everything is checked before
+ * anything is queued; nothing is copied unless values came typed.
+ */
+import { elementSize } from '../datatypes.js'
+import { applyReshape } from '../config/reshape.js'
+import type { ModelSignature, SignatureInput } from '../signature.js'
+import { checkBytesTensor } from './bytes-tensor.js'
+import { encodeContents, inspectContents, type FilledContents } from './contents.js'
+import { invalid, quote, quoteAll, showShape } from './messages.js'
+import { refuseSharedMemory, readParameters } from './parameters.js'
+import { byteCount, elementCount } from './sizes.js'
+import type { CheckedRequest, DecodedRequest, RequestInput } from './types.js'
+import { checkOutputs, resolveOutputs } from './wanted-outputs.js'
+
+/** Where an input's data is: bytes as received, or typed values that are not encoded yet. */
+type Payload = { readonly raw: Uint8Array } | { readonly typed: FilledContents | null }
+
+/** Throws INVALID_REQUEST, or NOT_IMPLEMENTED for shared memory. Does not resolve the model's name. */
+export function checkRequest(signature: ModelSignature, request: DecodedRequest): CheckedRequest {
+  const { priority, timeoutMicroseconds } = readParameters(request.parameters)
+  checkDuplicates(request)
+  const payloads = locatePayloads(request)
+  const classes = checkOutputs(request.outputs)
+  const outputs = resolveOutputs(signature, request.outputs, classes)
+  checkInputCount(signature, request)
+  const found = request.inputs.map((input) => findInput(signature, input))
+  const rows = checkBatch(signature, request)
+
+  const inputs = new Array<Uint8Array>(signature.sessionInputs)
+  const shapes = new Array<readonly number[]>(signature.sessionInputs)
+  let bytes = 0
+  request.inputs.forEach((input, i) => {
+    const expected = found[i] as SignatureInput
+    const shape = checkShape(signature, expected, input)
+    const data = checkData(signature, expected, input, payloads[i] as Payload)
+    inputs[expected.index] = data
+    shapes[expected.index] = shape
+    bytes += data.byteLength
+  })
+  refuseGaps(signature, inputs)
+  const outputIndices = [...new Set(outputs.map(({ output }) => output.index))].sort((a, b) => a - b)
+  return {
+    inputs,
+    shapes,
+    rows,
+    bytes,
+    bucket: bucketKey(signature, shapes, outputIndices),
+    outputs,
+    outputIndices,
+    priority,
+    timeoutMicroseconds,
+  }
+}
+
+function checkDuplicates(request: DecodedRequest): void {
+  const seen = new Set<string>()
+  for (const { name } of request.inputs) {
+    if (seen.has(name)) throw invalid(`input ${quote(name)} already exists in request`)
+    seen.add(name)
+  }
+  seen.clear()
+  for (const { name } of request.outputs) {
+    if (seen.has(name)) throw invalid(`output ${quote(name)} already exists in request`)
+    seen.add(name)
+  }
+}
+
+function locatePayloads(request: DecodedRequest): Payload[] {
+  const raw = request.rawInputContents
+  const model = request.modelName
+  return request.inputs.map((input, i) => {
+    refuseSharedMemory(input.name, input.parameters)
+    if (input.contents !== undefined) {
+      if (raw.length > 0) {
+        throw invalid(
+          `contents field must not be specified when using raw_input_contents for ${quote(input.name)} ` +
+            `for model ${quote(model)}`,
+        )
+      }
+      return { typed: inspectContents(input, model, input.contents) }
+    }
+    const data = raw[i]
+    if (data === undefined) {
+      throw invalid(`unable to find data for input tensor ${quote(input.name)} for model ${quote(model)} in request.`)
+    }
+    return { raw: data }
+  })
+}
+
+function checkInputCount(signature: ModelSignature, request: DecodedRequest): void {
+  const given = request.inputs.map((input) => input.name)
+  const required = signature.inputs.filter((input) => !input.optional)
+  const most = signature.inputs.length
+  if (given.length >= required.length && given.length <= most) return
+  const missing = required.map((input) => input.name).filter((name) => !given.includes(name))
+  const expected = required.length === most ? `${most} inputs` : `number of inputs between ${required.length} and ${most}`
+  throw invalid(
+    `expected ${expected} but got ${given.length} inputs for model ${quote(signature.name)}. ` +
+      `Got input(s) ${quoteAll(given)}, but missing required input(s) ${quoteAll(missing)}. ` +
+      'Please provide all required input(s).',
+  )
+}
+
+function findInput(signature: ModelSignature, input: RequestInput): SignatureInput {
+  const found = signature.inputs.find((candidate) => candidate.name === input.name)
+  if (found !== undefined) return found
+  throw invalid(`unexpected inference input ${quote(input.name)} for model ${quote(signature.name)}`)
+}
+
+/** The first dimension that all inputs share; 1 for a model without a batch dimension. */
+function checkBatch(signature: ModelSignature, request: DecodedRequest): number {
+  if (signature.maxBatchSize === 0) return 1
+  const model = quote(signature.name)
+  let rows: bigint | null = null
+  for (const input of request.inputs) {
+    const first = input.shape[0]
+    if (first === undefined) {
+      throw invalid(`input ${quote(input.name)} has no shape but model requires batch dimension for ${model}`)
+    }
+    if (first === -1n) throw wildcard(signature, input)
+    if (rows !== null && first !== rows) {
+      throw invalid(`input ${quote(input.name)} batch size does not match other inputs for ${model}`)
+    }
+    rows = first
+  }
+  if (rows === null || rows < 1n) throw invalid(`inference request batch-size must be >= 1 for ${model}`)
+  if (rows > BigInt(signature.maxBatchSize)) {
+    throw invalid(`inference request batch-size must be <= ${signature.maxBatchSize} for ${model}`)
+  }
+  return Number(rows)
+}
+
+/** The shape as the network sees it, the batch dimension included. */
+function checkShape(signature: ModelSignature, expected: SignatureInput, input: RequestInput): number[] {
+  if (input.datatype !== expected.dataType) {
+    throw invalid(
+      `inference input ${quote(input.name)} data-type is ${quote(input.datatype)}, ` +
+        `but model ${quote(signature.name)} expects '${expected.dataType}'`,
+    )
+  }
+  const batched = signature.maxBatchSize > 0
+  const inner = batched ? input.shape.slice(1) : input.shape
+  const sameRank = inner.length === expected.dims.length
+  if (sameRank && inner.includes(-1n)) throw wildcard(signature, input)
+  if (!sameRank || !expected.dims.every((dim, i) => dim === -1 || BigInt(dim) === inner[i])) {
+    const full = batched ? [-1, ...expected.dims] : expected.dims
+    const note = batched
+      ? ' NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension to be prepended ' +
+        'to each input shape.'
+      : ''
+    throw invalid(
+      `unexpected shape for input ${quote(input.name)} for model ${quote(signature.name)}. ` +
+        `Expected ${showShape(full)}, got ${showShape(input.shape)}.${note}`,
+    )
+  }
+  elementCount(input.name, input.shape)
+  const concrete = inner.map(Number)
+  const shape = expected.reshape === null ? concrete : applyReshape(concrete, expected.dims, expected.reshape)
+  return batched ? [Number(input.shape[0]), ...shape] : shape
+}
+
+function wildcard(signature: ModelSignature, input: RequestInput): Error {
+  return invalid(
+    `All input dimensions should be specified for input ${quote(input.name)} for model ${quote(signature.name)}, ` +
+      `got ${showShape(input.shape)}`,
+  )
+}
+
+function checkData(
+  signature: ModelSignature,
+  expected: SignatureInput,
+  input: RequestInput,
+  payload: Payload,
+): Uint8Array {
+  const elements = elementCount(input.name, input.shape)
+  const encode = (): Uint8Array => (input.contents === undefined ? new Uint8Array(0) : encodeContents(input, input.contents))
+  if (expected.dataType === 'BYTES') {
+    const data = 'raw' in payload ? payload.raw : encode()
+    checkBytesTensor(input.name, signature.name, data, elements)
+    return data
+  }
+  const size = byteCount(input.name, elements, elementSize(expected.dataType))
+  const given = 'raw' in payload ? payload.raw.byteLength : (payload.typed?.byteSize ?? 0)
+  if (given !== size) {
+    throw invalid(
+      `input byte size mismatch for input ${quote(input.name)} for model ${quote(signature.name)}. ` +
+        `Expected ${size}, got ${given}`,
+    )
+  }
+  if (!('raw' in payload)) return encode()
+  // Any other byte is undefined behaviour once C++ reads it as a bool.
+  if (expected.dataType === 'BOOL' && !holdsBooleans(payload.raw)) {
+    throw invalid(`input ${quote(input.name)} for model ${quote(signature.name)} has a BOOL that is neither 0 nor 1`)
+  }
+  return payload.raw
+}
+
+function holdsBooleans(data: Uint8Array): boolean {
+  for (const byte of data) if (byte > 1) return false
+  return true
+}
+
+function refuseGaps(signature: ModelSignature, inputs: readonly (Uint8Array | undefined)[]): void {
+  const left = signature.inputs.find((input) => inputs[input.index] === undefined)
+  if (left === undefined) return
+  throw invalid(
+    `optional input ${quote(left.name)} was left out and the network of model ${quote(signature.name)} has no value for it`,
+  )
+}
+
+function bucketKey(
+  signature: ModelSignature,
+  shapes: readonly (readonly number[])[],
+  outputs: readonly number[],
+): string {
+  const inner = shapes.map((shape) => (signature.maxBatchSize > 0 ? shape.slice(1) : shape).join('x'))
+  return `${inner.join(',')}>${outputs.join(',')}`
+}

@@ -1,0 +1,47 @@
+/** From what the network gave to what the client sees: names, shapes with the batch dimension, classes. */
+import type { DataType } from '../../engine/native.js'
+import { SentinodeError } from '../../errors.js'
+import { applyReshape } from '../config/reshape.js'
+import type { CheckedRequest } from '../request/types.js'
+import type { ModelSignature, SignatureOutput } from '../signature.js'
+import { classify } from './classification.js'
+
+/** One output of a run, rows of one request only. */
+export interface RawOutput {
+  /** Position among the session's outputs. */
+  readonly index: number
+  /** As the network gave it, the batch dimension included. */
+  readonly shape: readonly number[]
+  readonly data: Uint8Array
+}
+
+export interface ResponseOutput {
+  readonly name: string
+  readonly datatype: DataType
+  readonly shape: readonly number[]
+  /** Row-major little-endian bytes; the engine's memory unless classes were asked for. */
+  readonly data: Uint8Array
+}
+
+/** In the order of the request. Throws INVALID_REQUEST where an output cannot be classified. */
+export function buildOutputs(
+  signature: ModelSignature,
+  request: CheckedRequest,
+  outputs: readonly RawOutput[],
+): ResponseOutput[] {
+  return request.outputs.map(({ output, classes }) => {
+    const raw = outputs.find((candidate) => candidate.index === output.index)
+    if (raw === undefined) throw new SentinodeError('INTERNAL', 'an output that was asked for is missing')
+    const shape = clientShape(signature, output, raw.shape)
+    if (classes === null) return { name: output.name, datatype: output.dataType, shape, data: raw.data }
+    const batched = signature.maxBatchSize > 0
+    return { name: output.name, datatype: 'BYTES', ...classify(output, shape, batched, raw.data, classes) }
+  })
+}
+
+function clientShape(signature: ModelSignature, output: SignatureOutput, shape: readonly number[]): number[] {
+  if (output.reshape === null) return [...shape]
+  const batched = signature.maxBatchSize > 0
+  const inner = applyReshape(batched ? shape.slice(1) : shape, output.reshape, output.dims)
+  return batched ? [shape[0] ?? 0, ...inner] : inner
+}

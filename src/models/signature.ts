@@ -1,0 +1,81 @@
+/**
+ * What a request must look like and what an answer will: the completed configuration joined to the
+ * network, in the shape that the checks need for every request. Built once when a model is loaded.
+ */
+import type { DataType } from '../engine/native.js'
+import type { ModelConfig } from '../generated/model_config.js'
+import type { Network } from './config/complete.js'
+import { fromConfigType } from './datatypes.js'
+import { SentinodeError } from '../errors.js'
+
+export interface SignatureTensor {
+  readonly name: string
+  readonly dataType: DataType
+  /** As clients see it, without the batch dimension; -1 for a variable dimension. */
+  readonly dims: readonly number[]
+  /** As the network has it, without the batch dimension, where that differs; null where it does not. */
+  readonly reshape: readonly number[] | null
+  /** Position among the session's inputs or outputs. */
+  readonly index: number
+}
+
+export interface SignatureInput extends SignatureTensor {
+  readonly optional: boolean
+}
+
+export interface SignatureOutput extends SignatureTensor {
+  /** Names of the classes by index, null where the model has none. */
+  readonly labels: readonly string[] | null
+}
+
+export interface ModelSignature {
+  readonly name: string
+  /** 0 for a model without a batch dimension. */
+  readonly maxBatchSize: number
+  readonly inputs: readonly SignatureInput[]
+  readonly outputs: readonly SignatureOutput[]
+  /** Inputs that the session takes; each must be in the request, its own order notwithstanding. */
+  readonly sessionInputs: number
+  /** Levels above this count as the default level. */
+  readonly priorityLevels: number
+}
+
+/**
+ * @param config completed, so that its names and types are the network's
+ * @param labels by output name
+ */
+export function buildSignature(
+  config: ModelConfig,
+  network: Network,
+  labels: ReadonlyMap<string, readonly string[]>,
+): ModelSignature {
+  const scheduling = config.schedulingChoice
+  return {
+    name: config.name,
+    maxBatchSize: config.maxBatchSize,
+    inputs: config.input.map((input) => ({ ...tensor(input, network.inputs), optional: input.optional })),
+    outputs: config.output.map((output) => ({
+      ...tensor(output, network.outputs),
+      labels: labels.get(output.name) ?? null,
+    })),
+    sessionInputs: network.inputs.length,
+    priorityLevels: scheduling?.$case === 'dynamicBatching' ? Number(scheduling.value.priorityLevels) : 0,
+  }
+}
+
+function tensor(
+  given: ModelConfig['input'][number] | ModelConfig['output'][number],
+  network: Network['inputs'],
+): SignatureTensor {
+  const index = network.findIndex((candidate) => candidate.name === given.name)
+  const dataType = fromConfigType(given.dataType)
+  if (index < 0 || dataType === null) throw new SentinodeError('INTERNAL', 'the configuration is not completed')
+  const scalar = network[index]?.shape.length === 0
+  return {
+    name: given.name,
+    dataType,
+    dims: given.dims.map(Number),
+    reshape: scalar ? [] : (given.reshape?.shape.map(Number) ?? null),
+    index,
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The runs that end loading, so that what a provider cannot run is found then and not at the first
+ * request: the samples of `model_warmup`, and zeros for every batch size in use where all dimensions
+ * are known.
+ */
+import type { FileResolver } from '../compiler/resolver.js'
+import { isSentinodeError, SentinodeError, type ErrorCode } from '../errors.js'
+import type { ModelConfig, ModelWarmup, ModelWarmup_Input } from '../generated/model_config.js'
+import type { ConfigSource } from './config/source.js'
+import { toConfigType, elementSize } from './datatypes.js'
+import type { EnginePayload, ModelInstance } from './engine.js'
+import { checkRequest } from './request/check.js'
+import { encodeBytesTensor } from './request/bytes-tensor.js'
+import { byteCount, elementCount } from './request/sizes.js'
+import type { RequestInput } from './request/types.js'
+import { randomTensor } from './random-tensor.js'
+import type { ModelSignature, SignatureInput } from './signature.js'
+
+export interface WarmupSample {
+  readonly name: string
+  readonly payload: EnginePayload
+  readonly rows: number
+  /** How often it is run. */
+  readonly count: number
+}
+
+/**
+ * @param resolver confined to the model's folder; data files lie in its folder `warmup`
+ * Rejects with MODEL_CONFIG_INVALID, FILE_NOT_FOUND or FILE_OUTSIDE_MODEL.
+ */
+export async function warmupSamples(
+  source: ConfigSource,
+  config: ModelConfig,
+  signature: ModelSignature,
+  resolver: FileResolver,
+): Promise<WarmupSample[]> {
+  const samples: WarmupSample[] = []
+  for (const [i, warmup] of config.modelWarmup.entries()) {
+    samples.push(await configured(source, warmup, `model_warmup[${i}]`, signature, resolver))
+  }
+  if (signature.inputs.some((input) => input.optional || input.dims.includes(-1))) return samples
+  for (const rows of batchSizes(config)) {
+    if (samples.some((sample) => sample.rows === rows)) continue
+    const inputs = signature.inputs.map((input) => tensor(signature, input, input.dims.map(BigInt), rows, zeros))
+    samples.push(sample(signature, `zeros of batch size ${rows}`, inputs, 1))
+  }
+  return samples
+}
+
+/** Runs all samples on one instance. Rejects with the code of the first failure. */
+export async function runWarmup(instance: ModelInstance, samples: readonly WarmupSample[]): Promise<void> {
+  for (const { name, payload, rows, count } of samples) {
+    for (let run = 0; run < count; run++) {
+      const { outcomes } = await instance.start([{ payload, rows, deadline: Infinity }]).done
+      const outcome = outcomes[0]
+      if (outcome?.kind === 'ok') continue
+      const cause = outcome?.kind === 'failed' ? outcome.error : null
+      const code: ErrorCode = isSentinodeError(cause) ? cause.code : 'MODEL_RUN_FAILED'
+      throw new SentinodeError(code, `warm-up ${JSON.stringify(name)} failed: ${cause?.message ?? 'it did not run'}`)
+    }
+  }
+}
+
+/** 1, the preferred sizes and the largest. */
+function batchSizes(config: ModelConfig): number[] {
+  const scheduling = config.schedulingChoice
+  const preferred = scheduling?.$case === 'dynamicBatching' ? scheduling.value.preferredBatchSize : []
+  return [...new Set([1, ...preferred, Math.max(1, config.maxBatchSize)])].sort((a, b) => a - b)
+}
+
+async function configured(
+  source: ConfigSource,
+  warmup: ModelWarmup,
+  at: string,
+  signature: ModelSignature,
+  resolver: FileResolver,
+): Promise<WarmupSample> {
+  const rows = Math.max(1, warmup.batchSize)
+  if (rows > Math.max(1, signature.maxBatchSize)) {
+    throw source.invalid(`${at}.batch_size`, `1 to max_batch_size ${signature.maxBatchSize}`, String(rows))
+  }
+  const inputs: RequestInput[] = []
+  const data: Uint8Array[] = []
+  for (const [name, given] of Object.entries(warmup.inputs)) {
+    const path = `${at}.inputs[${JSON.stringify(name)}]`
+    const input = signature.inputs.find((candidate) => candidate.name === name)
+    if (input === undefined) throw source.invalid(path, "one of the model's inputs", JSON.stringify(name))
+    if (given.dataType !== toConfigType(input.dataType)) {
+      throw source.invalid(`${path}.data_type`, `the type of the input, ${input.dataType}`, 'another')
+    }
+    const fill = await filling(source, given, path, resolver)
+    const made = tensor(signature, input, given.dims, rows, fill)
+    inputs.push(made.input)
+    data.push(made.data)
+  }
+  try {
+    return sample(
+      signature,
+      warmup.name,
+      inputs.map((input, i) => ({ input, data: data[i] as Uint8Array })),
+      Math.max(1, warmup.count),
+    )
+  } catch (error) {
+    if (!isSentinodeError(error) || error.code !== 'INVALID_REQUEST') throw error
+    throw source.invalid(at, 'a sample that is a valid request', error.message)
+  }
+}
+
+/** Makes the data of one row. */
+type Filling = (input: SignatureInput, elements: number) => Uint8Array
+
+async function filling(
+  source: ConfigSource,
+  given: ModelWarmup_Input,
+  path: string,
+  resolver: FileResolver,
+): Promise<Filling> {
+  const kind = given.inputDataType
+  if (kind?.$case === 'zeroData') return zeros
+  if (kind?.$case === 'randomData') return (input, elements) => randomTensor(input.dataType, elements)
+  if (kind === undefined) throw source.invalid(path, 'zero_data, random_data or input_data_file', 'none')
+  const file = await resolver.read(`warmup/${kind.value}`)
+  return () => file
+}
+
+const zeros: Filling = (input, elements) =>
+  input.dataType === 'BYTES'
+    ? encodeBytesTensor(Array.from({ length: elements }, () => new Uint8Array(0)))
+    : new Uint8Array(byteCount(input.name, elements, elementSize(input.dataType)))
+
+interface Tensor {
+  readonly input: RequestInput
+  readonly data: Uint8Array
+}
+
+/** @param dims of one row */
+function tensor(
+  signature: ModelSignature,
+  input: SignatureInput,
+  dims: readonly bigint[],
+  rows: number,
+  fill: Filling,
+): Tensor {
+  const row = fill(input, elementCount(input.name, dims))
+  const shape = signature.maxBatchSize > 0 ? [BigInt(rows), ...dims] : dims
+  return {
+    input: { name: input.name, datatype: input.dataType, shape, parameters: {}, contents: undefined },
+    data: Buffer.concat(Array.from({ length: rows }, () => row)),
+  }
+}
+
+/** Checked as a client's request would be, so that a sample cannot be what no client may send. */
+function sample(signature: ModelSignature, name: string, tensors: readonly Tensor[], count: number): WarmupSample {
+  const checked = checkRequest(signature, {
+    modelName: signature.name,
+    modelVersion: '',
+    id: '',
+    parameters: {},
+    inputs: tensors.map(({ input }) => input),
+    outputs: [],
+    rawInputContents: tensors.map(({ data }) => data),
+  })
+  const { inputs, shapes, outputIndices, rows } = checked
+  return { name, payload: { inputs, shapes, outputs: outputIndices }, rows, count }
+}
