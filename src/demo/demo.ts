@@ -116,9 +116,9 @@ async function infer(
 async function statistics(client: GRPCInferenceServiceClient): Promise<ModelStatistics> {
   return new Promise((resolve, reject) => {
     client.modelStatistics({ name: MODEL, version: '' }, (error, value) => {
-      const first = value?.modelStats[0]
-      if (error) reject(error)
-      else if (first) resolve(first)
+      if (error) return reject(error)
+      const [first] = value.modelStats
+      if (first) resolve(first)
       else reject(new Error(`no statistics for ${MODEL}`))
     })
   })
