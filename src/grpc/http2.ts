@@ -1,9 +1,10 @@
-import type {
-  IncomingHttpHeaders,
-  Http2Server,
-  ServerHttp2Session,
-  ServerHttp2Stream,
-  ServerOptions,
+import {
+  constants,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type ServerOptions,
 } from 'node:http2'
 import type { Server, ServerCredentials } from '@grpc/grpc-js'
 
@@ -30,8 +31,10 @@ interface ServerInternals {
  * at most 65 MB/s for each connection at 1 ms of round trip, in frames of 16 KiB (grpc/grpc-node#3058).
  * There is no public way to its http2 server, so this reaches for two members of the (exactly pinned)
  * version, in this one place. Call it before bindAsync.
+ *
+ * Returns a function that drops every connection: without channelz, forceShutdown forgets those.
  */
-export function tuneHttp2(server: Server, settings: Http2Settings): void {
+export function tuneHttp2(server: Server, settings: Http2Settings): () => void {
   const internals = server as unknown as ServerInternals
   if (
     typeof internals.createHttp2Server !== 'function' ||
@@ -45,15 +48,21 @@ export function tuneHttp2(server: Server, settings: Http2Settings): void {
     maxFrameSize: settings.frameBytes,
     maxConcurrentStreams: settings.maxConcurrentStreams,
   }
+  const sessions = new Set<ServerHttp2Session>()
   const createHttp2Server = internals.createHttp2Server.bind(server)
   internals.createHttp2Server = (credentials) => {
     const http2Server = createHttp2Server(credentials)
     http2Server.maxConnections = settings.maxConnections
-    // The setting above is the window of each stream; the connection has its own.
-    http2Server.on('session', (session: ServerHttp2Session) =>
-      session.setLocalWindowSize(settings.windowBytes),
-    )
+    http2Server.on('session', (session: ServerHttp2Session) => {
+      // The setting above is the window of each stream; the connection has its own.
+      session.setLocalWindowSize(settings.windowBytes)
+      sessions.add(session)
+      session.once('close', () => sessions.delete(session))
+    })
     http2Server.prependListener('stream', settings.onStream)
     return http2Server
+  }
+  return () => {
+    for (const session of sessions) session.destroy(undefined, constants.NGHTTP2_CANCEL)
   }
 }

@@ -19,6 +19,7 @@ import type { StatusCodes } from './status.js'
 const WINDOW_BYTES = 8 * 2 ** 20
 const FRAME_BYTES = 2 ** 20
 const KEEPALIVE_MS = 60_000
+const LINGER_MS = 250
 
 export interface ServedService {
   /** Full name, such as `inference.GRPCInferenceService`. */
@@ -108,7 +109,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     new Set(definitions.flatMap((definition) => paths(definition, { streaming: false }))),
   )
   const admit = createIngress({ ...options, budget, windowBytes: WINDOW_BYTES })
-  tuneHttp2(server, {
+  const dropConnections = tuneHttp2(server, {
     windowBytes: WINDOW_BYTES,
     frameBytes: FRAME_BYTES,
     maxConcurrentStreams: options.maxConcurrentStreams,
@@ -129,7 +130,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     setServing: (serving) => {
       for (const name of ['', ...names]) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING')
     },
-    shutdown: (graceMs) => (stopped ??= shutDown(server, inFlight, graceMs)),
+    shutdown: (graceMs) => (stopped ??= shutDown(server, dropConnections, inFlight, graceMs)),
   }
 }
 
@@ -137,14 +138,25 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
  * Stops listening, tells every client to go elsewhere, and ends once no call is in flight or `graceMs` are
  * over. grpc-js alone would wait for ever on an open stream such as a health watch; those are not counted.
  */
-async function shutDown(server: Server, inFlight: InFlight, graceMs: number): Promise<void> {
+async function shutDown(
+  server: Server,
+  dropConnections: () => void,
+  inFlight: InFlight,
+  graceMs: number,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()))
-  const grace = new AbortController()
-  await Promise.race([
-    closed,
-    inFlight.idle(),
-    setTimeout(graceMs, undefined, { signal: grace.signal }).catch(() => undefined),
-  ])
-  grace.abort()
+  const answered = Promise.race([closed, inFlight.idle()])
+  await within(graceMs, answered)
+  // Connections without a stream close by themselves once their last bytes are out.
+  await within(Math.min(LINGER_MS, graceMs), closed)
+  dropConnections()
   server.forceShutdown()
+  await closed
+}
+
+/** Resolves with `promise`, or after `ms` without it. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  const timer = new AbortController()
+  await Promise.race([promise, setTimeout(ms, undefined, { signal: timer.signal }).catch(() => undefined)])
+  timer.abort()
 }

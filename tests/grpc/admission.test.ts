@@ -5,7 +5,18 @@ import test from 'ava'
 import fc from 'fast-check'
 import { PrefixReader } from '../../src/grpc/prefix-reader.js'
 import { RequestBudget } from '../../src/grpc/request-budget.js'
-import { codeOf, echo, echoBackend, failure, invoke, later, MIB, start, tensorRequest, until } from './harness.js'
+import {
+  codeOf,
+  echo,
+  echoBackend,
+  failure,
+  invoke,
+  later,
+  MIB,
+  start,
+  tensorRequest,
+  until,
+} from './harness.js'
 
 /** A raw gRPC call that announces a message of `announced` bytes and sends only `sent` of them. */
 function halfCall(session: ClientHttp2Session, announced: number, sent: number): ClientHttp2Stream {
@@ -25,23 +36,27 @@ function halfCall(session: ClientHttp2Session, announced: number, sent: number):
 
 test('a prefix is found wherever the chunks are cut', (t) => {
   fc.assert(
-    fc.property(fc.array(fc.nat(300), { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (sizes, cuts) => {
-      const bytes = Buffer.concat(
-        sizes.map((size) => {
-          const message = Buffer.alloc(5 + size)
-          message.writeUInt32BE(size, 1)
-          return message
-        }),
-      )
-      const reader = new PrefixReader()
-      const seen: number[] = []
-      for (let at = 0, i = 0; at < bytes.length; i++) {
-        const cut = cuts[i % cuts.length] ?? 1
-        seen.push(...reader.push(bytes.subarray(at, at + cut)).map((message) => message.bytes))
-        at += cut
-      }
-      return JSON.stringify(seen) === JSON.stringify(sizes) && !reader.incomplete
-    }),
+    fc.property(
+      fc.array(fc.nat(300), { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }),
+      (sizes, cuts) => {
+        const bytes = Buffer.concat(
+          sizes.map((size) => {
+            const message = Buffer.alloc(5 + size)
+            message.writeUInt32BE(size, 1)
+            return message
+          }),
+        )
+        const reader = new PrefixReader()
+        const seen: number[] = []
+        for (let at = 0, i = 0; at < bytes.length; i++) {
+          const cut = cuts[i % cuts.length] ?? 1
+          seen.push(...reader.push(bytes.subarray(at, at + cut)).map((message) => message.bytes))
+          at += cut
+        }
+        return JSON.stringify(seen) === JSON.stringify(sizes) && !reader.incomplete
+      },
+    ),
   )
   t.pass()
 })
@@ -56,7 +71,11 @@ test('the budget grants in arrival order, bounds who waits and returns to zero',
   t.true(first?.granted)
   t.false(second?.granted)
   t.false(third?.granted)
-  t.is(budget.reserve(10, 30, () => undefined), null, 'the waiting room is full')
+  t.is(
+    budget.reserve(10, 30, () => undefined),
+    null,
+    'the waiting room is full',
+  )
   t.is(budget.waiting, 30)
   first?.release()
   first?.release()
@@ -92,7 +111,10 @@ test('a message over the limit is refused from its prefix, before its body', asy
 })
 
 test('announced bodies count before they arrive; a call without room is shed, then served once there is', async (t) => {
-  const { client, server, stop } = await start(echoBackend(), { maxMessageBytes: 32 * MIB, requestMemoryBytes: 32 * MIB })
+  const { client, server, stop } = await start(echoBackend(), {
+    maxMessageBytes: 32 * MIB,
+    requestMemoryBytes: 32 * MIB,
+  })
   t.teardown(stop)
   const session = connect(`http://${server.address}`)
   t.teardown(() => session.destroy())
@@ -113,14 +135,19 @@ test('announced bodies count before they arrive; a call without room is shed, th
 })
 
 test('a waiting call leaves the budget when its caller gives up', async (t) => {
-  const { client, server, stop } = await start(echoBackend(), { maxMessageBytes: 32 * MIB, requestMemoryBytes: 32 * MIB })
+  const { client, server, stop } = await start(echoBackend(), {
+    maxMessageBytes: 32 * MIB,
+    requestMemoryBytes: 32 * MIB,
+  })
   t.teardown(stop)
   const session = connect(`http://${server.address}`)
   t.teardown(() => session.destroy())
   halfCall(session, 32 * MIB, 100)
   await until(() => server.budget.used === 32 * MIB)
   const error = await failure(
-    invoke(client, 'modelInfer', tensorRequest(randomBytes(4 * MIB)), { deadline: new Date(Date.now() + 200) }),
+    invoke(client, 'modelInfer', tensorRequest(randomBytes(4 * MIB)), {
+      deadline: new Date(Date.now() + 200),
+    }),
   )
   t.is(error.code, status.DEADLINE_EXCEEDED)
   await until(() => server.budget.waiting === 0)
@@ -151,7 +178,8 @@ test('a flood of large bodies stays within the byte budget, and nobody is left w
   t.true(most <= budget, `${most} bytes at once`)
   t.true(ok >= 8, `${ok} answered`)
   for (const outcome of outcomes) {
-    if (outcome.status === 'rejected') t.is((outcome.reason as { code: number }).code, status.RESOURCE_EXHAUSTED)
+    if (outcome.status === 'rejected')
+      t.is((outcome.reason as { code: number }).code, status.RESOURCE_EXHAUSTED)
   }
   await until(() => server.budget.used === 0)
 })
@@ -161,9 +189,10 @@ test('large messages are received with a window and frames wider than the defaul
   t.teardown(stop)
   const session = connect(`http://${server.address}`)
   t.teardown(() => session.destroy())
-  const settings = await new Promise<{ initialWindowSize?: number | undefined; maxFrameSize?: number | undefined }>((resolve) =>
-    session.on('remoteSettings', resolve),
-  )
+  const settings = await new Promise<{
+    initialWindowSize?: number | undefined
+    maxFrameSize?: number | undefined
+  }>((resolve) => session.on('remoteSettings', resolve))
   t.is(settings.initialWindowSize, 8 * MIB)
   t.is(settings.maxFrameSize, MIB)
   await until(() => (session.state.remoteWindowSize ?? 0) >= 8 * MIB)
@@ -174,6 +203,8 @@ test('a connection is held to its number of streams', async (t) => {
   t.teardown(stop)
   const session = connect(`http://${server.address}`)
   t.teardown(() => session.destroy())
-  const settings = await new Promise<{ maxConcurrentStreams?: number | undefined }>((resolve) => session.on('remoteSettings', resolve))
+  const settings = await new Promise<{ maxConcurrentStreams?: number | undefined }>((resolve) =>
+    session.on('remoteSettings', resolve),
+  )
   t.is(settings.maxConcurrentStreams, 3)
 })

@@ -89,10 +89,14 @@ export async function start(backend: InferenceBackend, options: HarnessOptions =
     observer,
     onShed: (code) => void shed.push(code),
   })
-  const client = new GRPCInferenceServiceClient(server.address, options.clientCredentials ?? credentials.createInsecure(), {
-    'grpc.max_receive_message_length': -1,
-    'grpc.max_send_message_length': -1,
-  })
+  const client = new GRPCInferenceServiceClient(
+    server.address,
+    options.clientCredentials ?? credentials.createInsecure(),
+    {
+      'grpc.max_receive_message_length': -1,
+      'grpc.max_send_message_length': -1,
+    },
+  )
   return {
     server,
     client,
@@ -113,7 +117,11 @@ export function invoke<Request, Response>(
   request: Request,
   options: { deadline?: Date } = {},
 ): Promise<Response> {
-  type Call = (request: Request, options: object, callback: (error: ServiceError | null, response: Response) => void) => void
+  type Call = (
+    request: Request,
+    options: object,
+    callback: (error: ServiceError | null, response: Response) => void,
+  ) => void
   const call = (client as unknown as Record<string, Call>)[method]
   return new Promise((resolve, reject) => {
     call?.call(client, request, options, (error, response) => {

@@ -13,7 +13,18 @@ import type {
   ServerReadyResponse,
 } from '../../src/generated/grpc_service.js'
 import { GRPCInferenceServiceService } from '../../src/generated/grpc_service.js'
-import { codeOf, echo, echoBackend, failure, invoke, later, start, tensorRequest, until, type CallContext } from './harness.js'
+import {
+  codeOf,
+  echo,
+  echoBackend,
+  failure,
+  invoke,
+  later,
+  start,
+  tensorRequest,
+  until,
+  type CallContext,
+} from './harness.js'
 
 test('answers the calls about the server and its models', async (t) => {
   const { client, stop } = await start(echoBackend({ isReady: () => false }))
@@ -25,13 +36,26 @@ test('answers the calls about the server and its models', async (t) => {
   t.is(metadata.version, '1.2.3')
   t.true(metadata.extensions.includes('statistics'))
   t.false(metadata.extensions.some((name) => name.includes('shared_memory')))
-  t.true((await invoke<object, ModelReadyResponse>(client, 'modelReady', { name: 'echo', version: '' })).ready)
-  t.false((await invoke<object, ModelReadyResponse>(client, 'modelReady', { name: 'other', version: '' })).ready)
-  const model = await invoke<object, ModelMetadataResponse>(client, 'modelMetadata', { name: 'echo', version: '' })
+  t.true(
+    (await invoke<object, ModelReadyResponse>(client, 'modelReady', { name: 'echo', version: '' })).ready,
+  )
+  t.false(
+    (await invoke<object, ModelReadyResponse>(client, 'modelReady', { name: 'other', version: '' })).ready,
+  )
+  const model = await invoke<object, ModelMetadataResponse>(client, 'modelMetadata', {
+    name: 'echo',
+    version: '',
+  })
   t.deepEqual(model.versions, ['1'])
-  const config = await invoke<object, ModelConfigResponse>(client, 'modelConfig', { name: 'echo', version: '' })
+  const config = await invoke<object, ModelConfigResponse>(client, 'modelConfig', {
+    name: 'echo',
+    version: '',
+  })
   t.is(config.config?.maxBatchSize, 8)
-  const index = await invoke<object, RepositoryIndexResponse>(client, 'repositoryIndex', { repositoryName: '', ready: false })
+  const index = await invoke<object, RepositoryIndexResponse>(client, 'repositoryIndex', {
+    repositoryName: '',
+    ready: false,
+  })
   t.deepEqual(index.models, [{ name: 'echo', version: '1', state: 'READY', reason: '' }])
 })
 
@@ -71,7 +95,11 @@ test('carries tensors of every size through unchanged', async (t) => {
   t.teardown(stop)
   for (const size of [0, 1, 127, 128, 16_383, 16_384, 70_000, 3_000_001]) {
     const bytes = randomBytes(size)
-    const response = await invoke<unknown, ModelInferResponse>(client, 'modelInfer', tensorRequest(bytes, `r${size}`))
+    const response = await invoke<unknown, ModelInferResponse>(
+      client,
+      'modelInfer',
+      tensorRequest(bytes, `r${size}`),
+    )
     t.is(response.id, `r${size}`)
     t.deepEqual(response.outputs[0]?.shape, [BigInt(size)])
     t.true(Buffer.from(response.rawOutputContents[0] ?? []).equals(bytes), `size ${size}`)
@@ -90,7 +118,10 @@ test('hands tensors to the backend as views into the received message', async (t
     }),
   )
   t.teardown(stop)
-  const request = { ...tensorRequest(randomBytes(1000)), rawInputContents: [randomBytes(50_000), randomBytes(50_000)] }
+  const request = {
+    ...tensorRequest(randomBytes(1000)),
+    rawInputContents: [randomBytes(50_000), randomBytes(50_000)],
+  }
   await invoke(client, 'modelInfer', request)
   t.true(shared)
 })
@@ -148,7 +179,9 @@ test("the caller's deadline reaches the backend on the monotonic clock", async (
     }),
   )
   t.teardown(stop)
-  await invoke(client, 'modelInfer', tensorRequest(randomBytes(4)), { deadline: new Date(Date.now() + 20_000) })
+  await invoke(client, 'modelInfer', tensorRequest(randomBytes(4)), {
+    deadline: new Date(Date.now() + 20_000),
+  })
   t.true(remaining > 18_000 && remaining <= 20_001, `${remaining} ms`)
   await invoke(client, 'modelInfer', tensorRequest(randomBytes(4)))
   t.is(remaining, Infinity)
@@ -168,7 +201,9 @@ test('a deadline that passes answers DEADLINE_EXCEEDED, aborts the backend and i
     }),
   )
   t.teardown(stop)
-  const error = await failure(invoke(client, 'modelInfer', tensorRequest(randomBytes(4)), { deadline: new Date(Date.now() + 150) }))
+  const error = await failure(
+    invoke(client, 'modelInfer', tensorRequest(randomBytes(4)), { deadline: new Date(Date.now() + 150) }),
+  )
   t.is(error.code, status.DEADLINE_EXCEEDED)
   await until(() => aborted && handled.length === 1)
   t.is(handled[0]?.method, 'inference.GRPCInferenceService/ModelInfer')
@@ -209,7 +244,13 @@ test('every call is counted once with the status that it got', async (t) => {
   await invoke(client, 'serverLive', {})
   await failure(invoke(client, 'modelInfer', tensorRequest(randomBytes(4))))
   await new Promise((resolve) =>
-    client.makeUnaryRequest('/no.such.Service/Call', () => Buffer.alloc(0), () => null, {}, resolve),
+    client.makeUnaryRequest(
+      '/no.such.Service/Call',
+      () => Buffer.alloc(0),
+      () => null,
+      {},
+      resolve,
+    ),
   )
   await until(() => handled.length === 3)
   await later(10)
