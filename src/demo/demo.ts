@@ -116,7 +116,10 @@ async function infer(
 async function statistics(client: GRPCInferenceServiceClient): Promise<ModelStatistics> {
   return new Promise((resolve, reject) => {
     client.modelStatistics({ name: MODEL, version: '' }, (error, value) => {
-      if (error) return reject(error)
+      if (error) {
+        reject(error)
+        return
+      }
       const [first] = value.modelStats
       if (first) resolve(first)
       else reject(new Error(`no statistics for ${MODEL}`))
