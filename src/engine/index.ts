@@ -1,0 +1,46 @@
+/** The room's door: ONNX Runtime behind the addon. */
+import { callAddon } from './errors.js'
+import { loadAddon, type LoaderOptions } from './loader.js'
+import type { NativeMemoryStats, NativeRuntimeInfo, NativeSessionOptions } from './native.js'
+import { createSession, type EngineSession } from './session.js'
+
+export type { LoaderOptions } from './loader.js'
+export type { EngineInstance, EngineOutput, EnginePayload, EngineResult } from './runner.js'
+export type { EngineSession } from './session.js'
+
+export interface Engine {
+  readonly runtime: NativeRuntimeInfo
+  /** @throws SentinodeError MODEL_INVALID, PROVIDER_UNAVAILABLE, INVALID_OPTION */
+  createSession(options: NativeSessionOptions): Promise<EngineSession>
+  /** Cap on batch memory over all instances of the process, in bytes; Infinity for none. */
+  setMemoryLimit(bytes: number): void
+  memoryStats(): NativeMemoryStats
+}
+
+/** Options of a session that leaves everything to the defaults. */
+export const DEFAULT_SESSION_OPTIONS: NativeSessionOptions = {
+  modelPath: null,
+  modelBytes: null,
+  provider: 'cpu',
+  deviceId: 0,
+  providerOptions: {},
+  threads: 1,
+  graphOptimization: 'all',
+  allowSpinning: true,
+  cpuMemoryArena: true,
+}
+
+/**
+ * Loads the addon and ONNX Runtime, once per process.
+ *
+ * @throws SentinodeError ADDON_NOT_FOUND, RUNTIME_NOT_FOUND, RUNTIME_TOO_OLD, INVALID_OPTION
+ */
+export function loadEngine(options: Partial<LoaderOptions> = {}): Engine {
+  const { addon, runtime } = loadAddon({ addonPath: null, onnxruntimeLibrary: null, ...options })
+  return {
+    runtime,
+    createSession: (sessionOptions) => createSession(addon, sessionOptions),
+    setMemoryLimit: (bytes) => callAddon(() => addon.setMemoryLimit(bytes)),
+    memoryStats: () => addon.memoryStats(),
+  }
+}

@@ -1,0 +1,51 @@
+/** A model in ONNX Runtime. */
+import { callAddon, fromAddon } from './errors.js'
+import type { NativeAddon, NativeSession, NativeSessionOptions, NativeTensorInfo } from './native.js'
+import { createInstance, type EngineInstance } from './runner.js'
+
+/** Two, so that gathering one batch overlaps computing another. */
+const SLOTS = 2
+
+export interface EngineSession {
+  readonly inputs: readonly NativeTensorInfo[]
+  readonly outputs: readonly NativeTensorInfo[]
+  /**
+   * Starts the threads of one copy of the model.
+   *
+   * @param name for logs and metrics
+   * @param batched whether dimension 0 of inputs and outputs is the batch
+   */
+  createInstance(name: string, batched: boolean): EngineInstance
+  /** Idempotent; the model stays in memory until its instances are disposed too. */
+  dispose(): void
+}
+
+/**
+ * Loads a model off JavaScript's thread.
+ *
+ * @throws SentinodeError MODEL_INVALID, PROVIDER_UNAVAILABLE, INVALID_OPTION
+ */
+export async function createSession(
+  addon: NativeAddon,
+  options: NativeSessionOptions,
+): Promise<EngineSession> {
+  try {
+    return wrap(await addon.createSession(options))
+  } catch (error) {
+    throw fromAddon(error)
+  }
+}
+
+function wrap(session: NativeSession): EngineSession {
+  return {
+    inputs: session.inputs,
+    outputs: session.outputs,
+    createInstance: (name, batched) =>
+      createInstance(
+        callAddon(() => session.createInstance({ slots: SLOTS })),
+        name,
+        batched,
+      ),
+    dispose: () => session.dispose(),
+  }
+}
