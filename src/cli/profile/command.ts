@@ -1,0 +1,64 @@
+import { availableParallelism } from 'node:os'
+import { InvalidArgumentError, type Command } from 'commander'
+import type { ProfileOptions, ProfileReport } from './profile.js'
+
+/** `sentinode profile`: a model's speed on this machine, without the network. */
+export function addProfileCommand(program: Command): void {
+  program
+    .command('profile')
+    .description('load a model, warm it up and run it back to back, without the network')
+    .argument('<model>', 'an .onnx file')
+    .option('--batch <n>', 'rows of a batch', positive, 1)
+    .option('--target <target>', 'cpu, cpu-portable, cuda or tensorrt', 'cpu')
+    .option('--threads <n>', 'threads of one run', positive, availableParallelism())
+    .option(
+      '--dim <name=value>',
+      'size of an open dimension, by its name or as INPUT.AXIS; repeatable',
+      dimension,
+      new Map(),
+    )
+    .option('--seconds <s>', 'how long to measure', positive, 5)
+    .option('--onnxruntime-library <path>', 'ONNX Runtime library in place of the packaged one')
+    .option('--json', 'one JSON document on stdout')
+    .action(async (file: string, options: Omit<ProfileOptions, 'file'> & { json?: boolean }) => {
+      // Loaded here, so that the other commands do not wait for the engine.
+      const { profile } = await import('./profile.js')
+      const report = await profile({
+        ...options,
+        file,
+        onnxruntimeLibrary: options.onnxruntimeLibrary ?? null,
+      })
+      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : human(report))
+    })
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0) return value
+  throw new InvalidArgumentError('expected a whole number above 0')
+}
+
+function dimension(text: string, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  const match = /^(.+)=(\d+)$/.exec(text)
+  if (match?.[1] === undefined) throw new InvalidArgumentError('expected NAME=VALUE')
+  return new Map([...before, [match[1], Number(match[2])]])
+}
+
+function human(report: ProfileReport): string {
+  const { latency_ms: latency } = report
+  const rows: [string, string][] = [
+    ['model', report.model],
+    ['target', `${report.target}, ${report.threads} threads, batches of ${report.batch}`],
+    [
+      'latency',
+      `p50 ${latency.p50.toFixed(2)} ms, p90 ${latency.p90.toFixed(2)} ms, p99 ${latency.p99.toFixed(2)} ms`,
+    ],
+    ['rows', `${report.rows_per_second.toFixed(1)} a second`],
+    [
+      'speed',
+      report.gflops === null ? 'not known: a size depends on values' : `${report.gflops.toFixed(1)} GFLOP/s`,
+    ],
+    ['memory', `${(report.peak_bytes / 2 ** 20).toFixed(0)} MiB at its peak`],
+  ]
+  return rows.map(([name, value]) => `${name.padEnd(8)} ${value}\n`).join('')
+}

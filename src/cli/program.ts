@@ -1,0 +1,17 @@
+import { Command } from 'commander'
+import { version } from '../version.js'
+import { addDemoCommand } from './demo.js'
+import { addProfileCommand } from './profile/command.js'
+import { addServeCommand } from './serve.js'
+
+/** The command line. Commands throw; src/main.ts says why and sets the exit code. */
+export function createProgram(): Command {
+  const program = new Command('sentinode')
+    .description('inference daemon for networks that convolve over space and time')
+    .version(version)
+    .exitOverride()
+    .showSuggestionAfterError()
+  const commands = [addServeCommand, addProfileCommand, addDemoCommand]
+  for (const add of commands) add(program)
+  return program
+}
