@@ -63,7 +63,7 @@ class Reader {
   }
 
   choice<T extends string>(key: string, values: readonly T[]): T | null {
-    return this.lookup(key, Object.fromEntries(values.map((value) => [value, value])) as Record<string, T>)
+    return this.lookup(key, Object.fromEntries(values.map((value) => [value, value])))
   }
 
   /** Null where it is absent or 0, which in Triton leaves the choice to ONNX Runtime. */
