@@ -66,7 +66,7 @@ async function readFully(
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(length)
   // One read call moves at most 2 GiB on Linux.
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, 1 << 30), offset + done)
     if (bytesRead === 0) throw missing(name, 'it became shorter while it was read')
     done += bytesRead

@@ -1,0 +1,102 @@
+import { Emitter } from '../emitter.js'
+import { type Graph, readNames } from '../graph.js'
+import { Layouts } from '../layout.js'
+import { type NodeProto, intsAttribute, isStandard, subgraphs } from '../onnx.js'
+import type { PassReport } from '../report.js'
+import { Shapes } from '../shapes.js'
+import { followLayout } from './follow-layout.js'
+import { lowerConv } from './lower-conv.js'
+import { lowerNorm } from './lower-norm.js'
+import { lowerPool } from './lower-pool.js'
+import { followReduction, isFrameReduction, lowerGlobalPool } from './lower-reduction.js'
+import { type Lowering, unsupported } from './lowering.js'
+
+const LOWERINGS: ReadonlyMap<string, (node: NodeProto, lowering: Lowering) => void> = new Map([
+  ['Conv', lowerConv],
+  ['MaxPool', lowerPool],
+  ['AveragePool', lowerPool],
+  ['GlobalAveragePool', lowerGlobalPool],
+  ['GlobalMaxPool', lowerGlobalPool],
+  ['BatchNormalization', lowerNorm],
+  ['InstanceNormalization', lowerNorm],
+  ['GroupNormalization', lowerNorm],
+])
+
+/** Operators that run over spatial axes and have no lowering over four. */
+const REFUSED = new Set(
+  'ConvTranspose ConvInteger QLinearConv DeformConv LpPool GlobalLpPool MaxUnpool LRN Col2Im'.split(' '),
+)
+
+const WHY = 'no execution provider runs this operator over four spatial axes at speed, most not at all'
+
+/** Spatial axes of a node that convolves, pools or normalises; null where nothing tells. */
+export function spatialAxes(node: NodeProto, shapes: Shapes): number | null {
+  const kernel = intsAttribute(node, 'kernel_shape')
+  if (kernel !== null && kernel.length > 0) return kernel.length
+  const rank =
+    shapes.rank(node.input[0] ?? '') ??
+    (node.opType.includes('Conv') ? shapes.rank(node.input[1] ?? '') : null)
+  return rank === null ? null : rank - 2
+}
+
+/** Whether the graph or a body in it has an operator that needs lowering. */
+export function hasFourAxes(graph: Graph, shapes: Shapes): boolean {
+  return graph.nodes.some((node) => {
+    if (isSpatial(node) && (spatialAxes(node, shapes) ?? 0) > 3) return true
+    return subgraphs(node).some((body) => {
+      const inner = graph.subgraph(body)
+      return hasFourAxes(inner, shapes.within(inner))
+    })
+  })
+}
+
+function isSpatial(node: NodeProto): boolean {
+  return isStandard(node) && (LOWERINGS.has(node.opType) || REFUSED.has(node.opType))
+}
+
+/**
+ * Replaces every operator over four spatial axes by operators over three and fewer. Between them tensors
+ * stay folded to [N*T, C, D, H, W]; what stands between and does not mind follows.
+ * Throws MODEL_UNSUPPORTED_OPERATOR with the node and the reason.
+ */
+export function lowerFourAxes(graph: Graph, shapes: Shapes, report: PassReport): void {
+  const emit = new Emitter(graph, 'frames')
+  const layouts = new Layouts(emit, shapes)
+  const note = (node: NodeProto, what: string): void => report.add(node, what, WHY)
+  const lowering: Lowering = { graph, shapes, emit, layouts, note }
+  const replaced = new Set<NodeProto>()
+  const readBefore = new Set(graph.nodes.flatMap((node) => [...readNames(node)]))
+
+  for (const node of graph.nodes) {
+    for (const body of subgraphs(node)) {
+      const inner = graph.subgraph(body)
+      lowerFourAxes(inner, shapes.within(inner), report)
+    }
+    if (isSpatial(node) && needsLowering(node, shapes)) {
+      const lower = LOWERINGS.get(node.opType)
+      if (lower === undefined) throw unsupported(node, `${node.opType} over four spatial axes is not offered`)
+      lower(node, lowering)
+    } else if (isStandard(node) && isFrameReduction(node, lowering)) {
+      followReduction(node, lowering)
+    } else if (!isStandard(node) || !followLayout(node, lowering)) {
+      for (const name of readNames(node)) layouts.unfold(name)
+      emit.keep(node)
+      continue
+    }
+    replaced.add(node)
+  }
+  if (replaced.size === 0) return
+  for (const { name } of graph.proto.output) layouts.unfold(name)
+  graph.nodes = emit.nodes
+  graph.prune(emit.made, readBefore)
+}
+
+function needsLowering(node: NodeProto, shapes: Shapes): boolean {
+  const axes = spatialAxes(node, shapes)
+  if (axes !== null && axes > 4)
+    throw unsupported(node, `it has ${axes} spatial axes, at most 4 are supported`)
+  if (axes === null && node.opType !== 'BatchNormalization') {
+    throw unsupported(node, 'the rank of its input is not known before it runs')
+  }
+  return axes === 4
+}
