@@ -7,6 +7,7 @@
 #include "binding/addon_data.h"
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/imaging.h"
 #include "binding/model_instance_wrap.h"
 #include "binding/napi_setup.h"
 #include "binding/session_worker.h"
@@ -71,6 +72,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(data.release());
   exports["loadRuntime"] = Napi::Function::New(env, LoadRuntimeLibrary, "loadRuntime");
   exports["createSession"] = Napi::Function::New(env, CreateSession, "createSession");
+  exports["preprocess"] = Napi::Function::New(env, PreprocessAsync, "preprocess");
   exports["setMemoryLimit"] = Napi::Function::New(env, SetMemoryLimit, "setMemoryLimit");
   exports["memoryStats"] = Napi::Function::New(env, MemoryStats, "memoryStats");
   return exports;

@@ -5,6 +5,7 @@ target_sources(sentinode PRIVATE
   native/binding/batch_arguments.cc
   native/binding/dispatcher.cc
   native/binding/errors.cc
+  native/binding/imaging.cc
   native/binding/model_instance_wrap.cc
   native/binding/results.cc
   native/binding/session_worker.cc

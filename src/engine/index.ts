@@ -1,7 +1,14 @@
 /** The room's door: ONNX Runtime behind the addon. */
 import { callAddon } from './errors.js'
 import { loadAddon, type LoaderOptions } from './loader.js'
-import type { NativeMemoryStats, NativeRuntimeInfo, NativeSessionOptions } from './native.js'
+import type {
+  NativeMemoryStats,
+  NativePreprocessOptions,
+  NativePreprocessResult,
+  NativeRuntimeInfo,
+  NativeSessionOptions,
+} from './native.js'
+import { preprocess } from './preprocess.js'
 import { createSession, type EngineSession } from './session.js'
 
 export type { LoaderOptions } from './loader.js'
@@ -12,6 +19,12 @@ export interface Engine {
   readonly runtime: NativeRuntimeInfo
   /** @throws SentinodeError MODEL_INVALID, PROVIDER_UNAVAILABLE, INVALID_OPTION */
   createSession(options: NativeSessionOptions): Promise<EngineSession>
+  /**
+   * From an exam to a network's input, on a worker thread.
+   *
+   * @throws SentinodeError INVALID_OPTION, REGION_OUTSIDE_EXAM, EXAM_NOT_FINITE, EXAM_CONSTANT, CANCELLED
+   */
+  preprocess(options: NativePreprocessOptions, signal?: AbortSignal): Promise<NativePreprocessResult>
   /** Cap on batch memory over all instances of the process, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
   memoryStats(): NativeMemoryStats
@@ -40,6 +53,7 @@ export function loadEngine(options: Partial<LoaderOptions> = {}): Engine {
   return {
     runtime,
     createSession: (sessionOptions) => createSession(addon, sessionOptions),
+    preprocess: (preprocessOptions, signal) => preprocess(addon, preprocessOptions, signal),
     setMemoryLimit: (bytes) => callAddon(() => addon.setMemoryLimit(bytes)),
     memoryStats: () => addon.memoryStats(),
   }

@@ -141,11 +141,64 @@ export interface NativeMemoryStats {
   readonly limitBytes: number
 }
 
+/** One phase of the output: (1 - weight) * first + weight * second, phases of the exam from 0. */
+export interface NativePhaseBlend {
+  readonly first: number
+  readonly second: number
+  readonly weight: number
+}
+
+export interface NativePreprocessOptions {
+  /** Stored samples [T, Z, Y, X]; referenced, not copied, and not to be changed or detached until settled. */
+  readonly samples: Int16Array | Uint16Array | Float32Array
+  readonly shape: readonly [number, number, number, number]
+  /** value = slope * sample + intercept, one of each per frame [T * Z]. */
+  readonly slopes: Float64Array
+  readonly intercepts: Float64Array
+  /** Row-major 4x4 from the exam's voxel (x, y, z) to patient millimetres. */
+  readonly affine: Float64Array
+  /** [D, H, W]; its affine from grid voxel (x, y, z) to patient millimetres. */
+  readonly gridShape: readonly [number, number, number]
+  readonly gridAffine: Float64Array
+  readonly phases: readonly NativePhaseBlend[]
+  readonly scaling: 'none' | 'zscore' | 'percentile'
+  /** Statistics over the resampled crop, or over all stored voxels of the phases drawn upon. */
+  readonly domain: 'crop' | 'volume'
+  readonly scope: 'all' | 'first' | 'each'
+  /** Mapped to 0 and 1 by `percentile`, and clipped to that range if `clip`. */
+  readonly lowerPercentile: number
+  readonly upperPercentile: number
+  readonly clip: boolean
+  /** Intensity of voxels outside the exam, before scaling; null repeats the exam's border. */
+  readonly outside: number | null
+  readonly threads: number
+}
+
+export interface NativePreprocessResult {
+  /** [phases, D, H, W]; native memory until collected. */
+  readonly data: Float32Array
+  /** Per output phase: data = (value - offset) * scale, before clipping. */
+  readonly offsets: readonly number[]
+  readonly scales: readonly number[]
+  /** Mean of each output phase before scaling, voxels inside the exam. */
+  readonly phaseMeans: readonly number[]
+  /** Share of the grid's voxels that lie outside the exam. */
+  readonly outsideFraction: number
+}
+
+export interface NativePreprocessing {
+  readonly result: Promise<NativePreprocessResult>
+  /** The result then rejects with CANCELLED, unless it is done. */
+  cancel(): void
+}
+
 /** Errors thrown or rejected by the addon carry `code`, one of src/errors.ts. */
 export interface NativeAddon {
   /** Loads the ONNX Runtime library once per process; a second call with another path is an error. */
   loadRuntime(libraryPath: string): NativeRuntimeInfo
   createSession(options: NativeSessionOptions): Promise<NativeSession>
+  /** From an exam to a network's input, on a worker thread. */
+  preprocess(options: NativePreprocessOptions): NativePreprocessing
   /** Cap on batch slots' memory over all instances, in bytes. */
   setMemoryLimit(bytes: number): void
   memoryStats(): NativeMemoryStats
