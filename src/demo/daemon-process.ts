@@ -11,9 +11,10 @@ export interface DaemonProcess {
   stop(): Promise<number | null>
 }
 
+const builtMain = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+
 /** Starts `sentinode serve` as a process of its own and waits until it says that it serves. */
-export async function startDaemon(args: readonly string[]): Promise<DaemonProcess> {
-  const main = fileURLToPath(new URL('../main.js', import.meta.url))
+export async function startDaemon(args: readonly string[], main = builtMain): Promise<DaemonProcess> {
   const child = spawn(process.execPath, [main, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exit = once(child, 'exit') as Promise<[number | null]>
   for await (const line of createInterface({ input: child.stdout })) {

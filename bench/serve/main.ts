@@ -1,0 +1,103 @@
+// What gRPC, the queue and the batcher cost: throughput through the daemon against `sentinode profile`
+// for the batch sizes that formed, in turns in one run.
+//   npm run bench:serve [-- --clients N --rounds N --seconds S --json]
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { startDaemon } from '../../src/demo/daemon-process.js'
+import { uniforms } from '../../src/demo/random.js'
+import { ModelInferRequest } from '../../src/generated/grpc_service.js'
+import { median, quantile } from '../lib/stats.js'
+import { report } from '../lib/table.js'
+import { closedLoop } from './load.js'
+import { servedNetwork, SIZE } from './network.js'
+
+const { values } = parseArgs({
+  options: {
+    clients: { type: 'string', default: '16' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '6' },
+    target: { type: 'string', default: 'auto' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const MODEL = 'served4d'
+const folder = mkdtempSync(join(tmpdir(), 'sentinode-bench-'))
+const model = join(folder, 'models', MODEL, '1', 'model.onnx')
+mkdirSync(join(folder, 'models', MODEL, '1'), { recursive: true })
+writeFileSync(model, servedNetwork())
+writeFileSync(join(folder, 'models', MODEL, 'config.pbtxt'), 'max_batch_size: 8\ndynamic_batching { }\n')
+
+const random = uniforms(3)
+const image = Float32Array.from({ length: SIZE.reduce((a, b) => a * b, 1) }, () => random() - 0.5)
+const request = ModelInferRequest.fromPartial({
+  modelName: MODEL,
+  inputs: [{ name: 'image', datatype: 'FP32', shape: [1, 1, ...SIZE].map(BigInt) }],
+  rawInputContents: [new Uint8Array(image.buffer)],
+})
+
+/** Milliseconds that `profile` takes for one batch of `size` rows. */
+function profileBatch(size: number): number {
+  const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+  const dims = ['T=5', 'D=8', 'H=16', 'W=16'].flatMap((dim) => ['--dim', dim])
+  const args = [main, 'profile', model, '--batch', String(size), '--seconds', '2', '--json', ...dims]
+  if (values.target !== 'auto') args.push('--target', values.target)
+  const answer = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
+    rows_per_second: number
+  }
+  return (size / answer.rows_per_second) * 1000
+}
+
+const rounds = []
+try {
+  for (let round = 0; round < Number(values.rounds); round++) {
+    const daemon = await startDaemon([
+      ...['--models', join(folder, 'models'), '--grpc-port', '0', '--metrics-port', '0'],
+      ...['--cache-dir', join(folder, 'cache'), '--log-level', 'error'],
+      ...(values.target === 'auto' ? [] : ['--target', values.target]),
+    ])
+    const load = await closedLoop(daemon.grpc, MODEL, request, Number(values.clients), Number(values.seconds))
+    await daemon.stop()
+    // Sizes that hardly ever formed do not move the sum: their time is taken from the largest size's rows.
+    const runs = [...load.batches.values()].reduce((a, b) => a + b, 0)
+    const sizes = [...load.batches].filter(([, count]) => count >= 0.02 * runs)
+    const times = new Map(sizes.map(([size]) => [size, profileBatch(size)]))
+    const [rows, ms] = sizes.reduce(
+      ([r, t], [size, count]) => [r + size * count, t + (times.get(size) ?? 0) * count],
+      [0, 0],
+    )
+    const served = load.rows / load.seconds
+    const alone = (rows / ms) * 1000
+    rounds.push({
+      served_rows_per_second: served,
+      profile_rows_per_second: alone,
+      ratio: served / alone,
+      batches: Object.fromEntries(load.batches),
+      p50_ms: quantile(load.latenciesMs, 0.5),
+      p99_ms: quantile(load.latenciesMs, 0.99),
+    })
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+const ratio = median(rounds.map((r) => r.ratio))
+report(
+  [
+    ['round', 'served rows/s', 'profile rows/s', 'ratio', 'p50', 'p99', 'batches (size: runs)'],
+    ...rounds.map((r, i) => [
+      String(i + 1),
+      r.served_rows_per_second.toFixed(1),
+      r.profile_rows_per_second.toFixed(1),
+      r.ratio.toFixed(3),
+      `${r.p50_ms.toFixed(1)} ms`,
+      `${r.p99_ms.toFixed(1)} ms`,
+      JSON.stringify(r.batches),
+    ]),
+    ['median', '', '', ratio.toFixed(3), '', '', ''],
+  ],
+  { clients: Number(values.clients), ratio, rounds },
+)
