@@ -46,7 +46,8 @@ function tuneOpenMp(): void {
   if (!chosen) process.env['GOMP_SPINCOUNT'] = '10000'
 }
 
-function builtAddon(): string {
+/** @throws SentinodeError ADDON_NOT_FOUND */
+export function builtAddon(): string {
   const candidates = ['build/Release/sentinode.node', 'build/Debug/sentinode.node']
   const found = candidates.map((file) => join(packageFolder, file)).find((file) => existsSync(file))
   if (found !== undefined) return found
@@ -86,8 +87,12 @@ function addonNotFound(what: string, hints: readonly string[], cause?: unknown):
   })
 }
 
-/** The library inside onnxruntime-node, whichever version of Node-API its folder is named after. */
-function packagedRuntime(): string {
+/**
+ * The library inside onnxruntime-node, whichever version of Node-API its folder is named after.
+ *
+ * @throws SentinodeError RUNTIME_NOT_FOUND
+ */
+export function packagedRuntime(): string {
   const nothing = new SentinodeError(
     'RUNTIME_NOT_FOUND',
     'no ONNX Runtime library: install the package onnxruntime-node, or give the path of a libonnxruntime.so',
