@@ -1,7 +1,7 @@
 import { SentinodeError } from '../errors.js'
-import { embedExternalData, externalTensors } from './external-data.js'
+import { type CompiledFile, detachLargeData, embedExternalData, externalTensors } from './external-data.js'
 import { Graph } from './graph.js'
-import { decodeModel, encodeModel } from './onnx.js'
+import { type GraphProto, type ModelProto, decodeModel, encodeModel } from './onnx.js'
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
@@ -26,53 +26,61 @@ export interface CompileOptions {
   readonly exactTaps?: boolean
   /** Target cpu: what is computed inside regions of 4D operators. Default fp32. */
   readonly precision?: Precision
-}
-
-/** A file that must stand beside the compiled model. */
-export interface CompiledFile {
-  readonly name: string
-  /** Its bytes, in order. */
-  readonly chunks: readonly Uint8Array[]
+  /** Target cpu: shapes [T, D, H, W] of the first 4D input, measured when the model is loaded. */
+  readonly hints?: readonly (readonly number[])[]
 }
 
 export interface CompiledModel {
-  /** The model's own bytes where nothing was rewritten; it then still names its own external data. */
+  /** The very bytes that were given where nothing was rewritten. External data is embedded or in `files`. */
   readonly model: Uint8Array
   readonly rewritten: boolean
+  /** Whether it holds operators of the domain sentinode. */
+  readonly ownOperators: boolean
   readonly files: readonly CompiledFile[]
   readonly report: CompileReport
 }
 
 /**
  * Turns a model into one that the target runs. A model without operators over four spatial axes passes
- * through byte for byte. Throws MODEL_INVALID, MODEL_UNSUPPORTED_OPERATOR, FILE_OUTSIDE_MODEL, FILE_NOT_FOUND.
+ * through byte for byte, unless it has external data, which compiled models carry with them.
+ * Throws MODEL_INVALID, MODEL_UNSUPPORTED_OPERATOR, FILE_OUTSIDE_MODEL, FILE_NOT_FOUND, INVALID_OPTION.
  */
 export async function compile(bytes: Uint8Array, options: CompileOptions): Promise<CompiledModel> {
+  if (options.precision === 'bf16' && options.target !== 'cpu') {
+    throw new SentinodeError(
+      'INVALID_OPTION',
+      `Precision bf16 is offered for target cpu, not for ${options.target}`,
+    )
+  }
   const model = decodeModel(bytes)
-  // Also for models that pass through: the runtime would follow such a name without asking.
-  for (const tensor of externalTensors(model.graph))
-    await options.resolve.read(tensor.location, { offset: 0, length: 0 })
-
-  const rewrites: Rewrite[] = []
+  const external = externalTensors(model.graph).length > 0
+  if (external) await embedExternalData(model.graph, options.resolve)
+  const rewrites = rewrite(model, options.target)
   const report: CompileReport = { target: options.target, rewrites }
-  const unchanged: CompiledModel = { model: bytes, rewritten: false, files: [], report }
+  if (rewrites.length === 0 && !external) {
+    return { model: bytes, rewritten: false, ownOperators: false, files: [], report }
+  }
+  const files = detachLargeData(model.graph)
+  return { model: encodeModel(model), rewritten: true, ownOperators: false, files, report }
+}
 
-  inlineFunctions(model, new PassReport(rewrites, 'inline-functions'))
-  let graph = Graph.of(model)
-  if (!hasFourAxes(graph, new Shapes(graph))) return { ...unchanged, report: { ...report, rewrites: [] } }
-
+/** Runs the passes over a model in place; no rewrites mean that the model may have been changed but need not be. */
+function rewrite(model: ModelProto & { graph: GraphProto }, _target: Target): Rewrite[] {
+  const rewrites: Rewrite[] = []
+  const pass = (name: string): PassReport => new PassReport(rewrites, name)
+  inlineFunctions(model, pass('inline-functions'))
+  const graph = Graph.of(model)
+  if (!hasFourAxes(graph, new Shapes(graph))) return []
   if (graph.opset < 7) {
     throw new SentinodeError(
       'MODEL_UNSUPPORTED_OPERATOR',
       `The model has operators over four spatial axes and opset ${graph.opset}; 7 or later is needed to rewrite it`,
     )
   }
-  await embedExternalData(model.graph, options.resolve)
-  graph = Graph.of(model)
-  foldBatchNorm(graph, new Shapes(graph), new PassReport(rewrites, 'fold-batch-norm'))
-  lowerFourAxes(graph, new Shapes(graph), new PassReport(rewrites, 'lower-four-axes'))
+  foldBatchNorm(graph, new Shapes(graph), pass('fold-batch-norm'))
+  lowerFourAxes(graph, new Shapes(graph), pass('lower-four-axes'))
   modernise(model)
-  return { model: encodeModel(model), rewritten: true, files: [], report }
+  return rewrites
 }
 
 /**

@@ -1,6 +1,14 @@
+import { createHash } from 'node:crypto'
 import { SentinodeError } from '../errors.js'
 import { type GraphProto, type TensorProto, TensorProto_DataLocation, subgraphs } from './onnx.js'
 import type { FileResolver } from './resolver.js'
+
+/** A file that must stand beside the compiled model. */
+export interface CompiledFile {
+  readonly name: string
+  /** Its bytes, in order. */
+  readonly chunks: readonly Uint8Array[]
+}
 
 /** A tensor whose elements stand in a file beside the model. */
 export interface ExternalTensor {
@@ -32,6 +40,32 @@ export async function embedExternalData(graph: GraphProto, resolve: FileResolver
     tensor.externalData = []
     tensor.dataLocation = TensorProto_DataLocation.DEFAULT
   }
+}
+
+/** Protobuf messages end at 2 GiB; below this much raw data a model stays one file. */
+const EMBEDDED_LIMIT = 1.5e9
+
+/**
+ * Moves large initializers to a side file where the model would otherwise grow past what one message may
+ * hold. The file is named after its contents.
+ */
+export function detachLargeData(graph: GraphProto, limit = EMBEDDED_LIMIT): CompiledFile[] {
+  const large = graph.initializer.filter((t) => (t.rawData?.length ?? 0) >= 1024)
+  if (large.reduce((sum, t) => sum + (t.rawData?.length ?? 0), 0) <= limit) return []
+  const chunks = large.map((t) => t.rawData ?? new Uint8Array())
+  const hash = createHash('sha256')
+  for (const chunk of chunks) hash.update(chunk)
+  const name = `${hash.digest('hex')}.data`
+  let offset = 0
+  for (const tensor of large) {
+    const length = tensor.rawData?.length ?? 0
+    const entries = { location: name, offset: String(offset), length: String(length) }
+    tensor.externalData = Object.entries(entries).map(([key, value]) => ({ key, value }))
+    tensor.dataLocation = TensorProto_DataLocation.EXTERNAL
+    tensor.rawData = undefined
+    offset += length
+  }
+  return [{ name, chunks }]
 }
 
 function reference(tensor: TensorProto): ExternalTensor {
