@@ -19,8 +19,8 @@ export interface PendingFields<P, R> {
   /** Its place among the answers, null where their order is free. */
   readonly ticket: Ticket | null
   readonly signal: AbortSignal | null
-  resolve(completion: Completion<R>): void
-  reject(error: Error): void
+  readonly resolve: (completion: Completion<R>) => void
+  readonly reject: (error: Error) => void
 }
 
 /** A request from admission until it is answered. It is answered once; later attempts change nothing. */

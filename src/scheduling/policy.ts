@@ -115,11 +115,6 @@ export function queueTimeout(policy: QueuePolicy, requestMicroseconds: number | 
 function queuePolicy(name: string, policy: QueuePolicy): void {
   integer(`${name}.maxQueueSize`, policy.maxQueueSize, 0)
   number(`${name}.defaultTimeoutMicroseconds`, policy.defaultTimeoutMicroseconds)
-  if (policy.timeoutAction !== 'REJECT')
-    throw new SentinodeError(
-      'INVALID_OPTION',
-      `${name}.timeoutAction: expected REJECT, found ${String(policy.timeoutAction)}`,
-    )
 }
 
 function integer(name: string, value: number, least: number, most = Number.MAX_SAFE_INTEGER): void {
