@@ -19,7 +19,11 @@ async function* chunks(reader: ByteReader, from: number): AsyncGenerator<Uint8Ar
  * A stream that ends early gives what it had.
  * @throws zlib's error when the bytes are not of that format
  */
-export async function* inflated(reader: ByteReader, from: number, format: 'raw' | 'gzip'): AsyncGenerator<Buffer> {
+export async function* inflated(
+  reader: ByteReader,
+  from: number,
+  format: 'raw' | 'gzip',
+): AsyncGenerator<Buffer> {
   const options = { finishFlush: constants.Z_SYNC_FLUSH }
   const inflater = format === 'raw' ? createInflateRaw(options) : createGunzip(options)
   const input = Readable.from(chunks(reader, from))

@@ -170,7 +170,10 @@ export class ElementReader {
       if (item.tag !== ITEM) throw new Malformed('a sequence holds something that is not an item')
       if (++this.#items > MAX_ITEMS) throw new Malformed('the header has too many sequence items')
       const dataset = into === null ? null : new Dataset()
-      at = item.length === UNDEFINED_LENGTH || dataset !== null ? this.#item(item, dataset, depth) : item.at + item.length
+      at =
+        item.length === UNDEFINED_LENGTH || dataset !== null
+          ? this.#item(item, dataset, depth)
+          : item.at + item.length
       if (dataset !== null) items.push(dataset)
     }
     into?.set(header.tag, items)

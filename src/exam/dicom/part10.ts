@@ -20,7 +20,9 @@ const PREAMBLE = 128
 const META_READER: Encoding = { explicit: true, littleEndian: true }
 const PIXEL_TAGS: readonly number[] = [TAGS.PixelData, TAGS.FloatPixelData, TAGS.DoubleFloatPixelData]
 const VRS = new Set(
-  'AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV'.split(' '),
+  'AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV'.split(
+    ' ',
+  ),
 )
 
 /**
@@ -30,7 +32,10 @@ const VRS = new Set(
  * @returns null when the bytes are not DICOM
  * @throws Malformed when they are, and are broken
  */
-export async function readDicomHeader(reader: ByteReader, maxHeaderBytes: number): Promise<DicomHeader | null> {
+export async function readDicomHeader(
+  reader: ByteReader,
+  maxHeaderBytes: number,
+): Promise<DicomHeader | null> {
   const head = await reader.read(0, FIRST_READ)
   const metaAt = isMagic(head) ? PREAMBLE + 4 : startsWithMeta(head) ? 0 : null
   const meta = metaAt === null ? null : readMeta(head, metaAt)
@@ -40,19 +45,27 @@ export async function readDicomHeader(reader: ByteReader, maxHeaderBytes: number
   if (syntax === null) return null
 
   const body = syntax.deflated ? inflatingReader(reader, start) : reader
-  const { dataset, pixels } = await readDataset(body, syntax.deflated ? 0 : start, syntax.encoding, maxHeaderBytes)
+  const { dataset, pixels } = await readDataset(
+    body,
+    syntax.deflated ? 0 : start,
+    syntax.encoding,
+    maxHeaderBytes,
+  )
   const known = dataset.has('SOPClassUID') || dataset.has('Modality')
   if (!known && metaAt !== PREAMBLE + 4) return null
   return { syntax, dataset, start, pixels }
 }
 
 /** The reader in which `header.pixels.at` counts. */
-export function pixelReader(reader: ByteReader, header: DicomHeader): ByteReader {
+export function pixelReader(reader: ByteReader, header: Pick<DicomHeader, 'syntax' | 'start'>): ByteReader {
   return header.syntax.deflated ? inflatingReader(reader, header.start) : reader
 }
 
 function isMagic(head: Uint8Array): boolean {
-  return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', PREAMBLE, PREAMBLE + 4) === 'DICM'
+  return (
+    Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', PREAMBLE, PREAMBLE + 4) ===
+    'DICM'
+  )
 }
 
 function startsWithMeta(head: Uint8Array): boolean {
@@ -123,7 +136,10 @@ async function readDataset(
       const needed = error.bytes - at
       if (needed > maxHeaderBytes) throw new Malformed('the header is larger than is read')
       // An element that did not fit is read again from its start, with room to spare.
-      wanted = at === 0 ? Math.min(Math.max(2 * wanted, needed), Math.max(maxHeaderBytes, needed)) : Math.max(FIRST_READ, needed)
+      wanted =
+        at === 0
+          ? Math.min(Math.max(2 * wanted, needed), Math.max(maxHeaderBytes, needed))
+          : Math.max(FIRST_READ, needed)
       base += at
       if (base > reader.size) throw new Malformed('the file ends in the middle of an element')
     }

@@ -10,23 +10,17 @@ export const TAGS = {
   TransferSyntaxUID: 0x00020010,
   ImageType: 0x00080008,
   SOPClassUID: 0x00080016,
-  SOPInstanceUID: 0x00080018,
-  StudyDate: 0x00080020,
-  SeriesDate: 0x00080021,
   AcquisitionDate: 0x00080022,
   ContentDate: 0x00080023,
   AcquisitionDateTime: 0x0008002a,
   AcquisitionTime: 0x00080032,
   ContentTime: 0x00080033,
   Modality: 0x00080060,
-  Manufacturer: 0x00080070,
   FrameType: 0x00089007,
   ComplexImageComponent: 0x00089208,
   PatientName: 0x00100010,
   PatientID: 0x00100020,
   PatientBirthDate: 0x00100030,
-  ScanningSequence: 0x00180020,
-  SequenceVariant: 0x00180021,
   ScanOptions: 0x00180022,
   SliceThickness: 0x00180050,
   RepetitionTime: 0x00180080,
@@ -36,8 +30,6 @@ export const TAGS = {
   TriggerTime: 0x00181060,
   FlipAngle: 0x00181314,
   EffectiveEchoTime: 0x00189082,
-  EchoPulseSequence: 0x00189008,
-  EchoPlanarPulseSequence: 0x00189018,
   MREchoSequence: 0x00189114,
   MRTimingAndRelatedParametersSequence: 0x00189112,
   MRImageFrameTypeSequence: 0x00189226,
@@ -107,13 +99,10 @@ const NUMBERS: Partial<Record<TagName, Kind>> = {
   TemporalPositionTimeOffset: 'f64',
 }
 
-/** Named like sequences, but code strings. */
-const CODE_STRINGS = new Set<string>(['ScanningSequence', 'EchoPulseSequence', 'EchoPlanarPulseSequence'])
-
 const KINDS = new Map<number, Kind>(
   (Object.keys(TAGS) as TagName[]).map((name) => [
     TAGS[name],
-    name.endsWith('Sequence') && !CODE_STRINGS.has(name) ? 'items' : (NUMBERS[name] ?? 'text'),
+    name.endsWith('Sequence') ? 'items' : (NUMBERS[name] ?? 'text'),
   ]),
 )
 

@@ -1,0 +1,47 @@
+/** Which frames cannot be a phase of a dynamic series, by what their own headers say. */
+
+import type { LeftOutReason } from '../volume.js'
+import type { Frame } from './frames.js'
+
+/** Dynamic T1-weighted gradient echoes have echo times of 1 to 5 ms; T2-weighted images 60 ms and more. */
+const T2_ECHO_TIME_MS = 30
+
+/** Values of ImageType (or FrameType) from the third on, PS3.3 C.8.3.1.1.1 and the vendors' own. */
+const DERIVED = new Set([
+  'SUB',
+  'SUBTRACTION',
+  'MIP',
+  'MINIP',
+  'MPR',
+  'PROJECTION IMAGE',
+  'REFORMATTED',
+  'ADC',
+  'SCREEN SAVE',
+])
+const NOT_MAGNITUDE = new Set(['P', 'PHASE', 'PHASE MAP', 'R', 'REAL', 'I', 'IMAGINARY'])
+const DIFFUSION = new Set(['DIFFUSION', 'TRACEW', 'FA'])
+
+/** Why this frame is left out before any series is looked at; null when it may be used. */
+export function unusable(frame: Frame): LeftOutReason | null {
+  const [value1 = '', value2 = '', ...rest] = frame.imageType
+  const has = (set: ReadonlySet<string>): boolean => rest.some((value) => set.has(value))
+  if (frame.modality !== '' && frame.modality !== 'MR') return 'NOT_MR'
+  if (frame.colour) return 'COLOUR'
+  if (rest.includes('LOCALIZER')) return 'LOCALIZER'
+  if (rest.includes('MOSAIC')) return 'MOSAIC'
+  if (value1 === 'DERIVED' || value2 === 'SECONDARY' || has(DERIVED)) return 'DERIVED'
+  if (has(NOT_MAGNITUDE) || /^(PHASE|REAL|IMAGINARY)$/.test(frame.complexComponent)) return 'NOT_MAGNITUDE'
+  if (frame.bValue > 0 || has(DIFFUSION)) return 'DIFFUSION'
+  if (frame.protocol.echoTime >= T2_ECHO_TIME_MS) return 'T2_WEIGHTED'
+  if (frame.position === null || frame.orientation === null || frame.pixelSpacing === null)
+    return 'NO_GEOMETRY'
+  return null
+}
+
+/** What an image shows of the same acquisition: the parts of a Dixon series, with or without distortion correction. */
+const FLAVOURS = new Set('W WATER F FAT IP IN_PHASE OP OPP_PHASE OUT_PHASE ND DIS2D DIS3D'.split(' '))
+
+/** Frames of one series with different flavours are different image sets. */
+export function flavour(frame: Frame): string {
+  return [...new Set(frame.imageType.slice(2).filter((value) => FLAVOURS.has(value)))].sort().join(' ')
+}

@@ -1,0 +1,228 @@
+/** A DICOM exam, from the frames of all its files to a volume or the first reason against one (docs/exams.md). */
+
+import { enhancementWarning } from '../enhancement.js'
+import type { Vector } from '../geometry.js'
+import type { ExamLimits } from '../limits.js'
+import { ExamRejection } from '../rejection.js'
+import { requireOneGrid, slicePositions, stackOf, type Slice } from '../stack.js'
+import type { ExamWarning, FrameAccount, LeftOut, LeftOutReason, SeriesUse, Volume4D } from '../volume.js'
+import { unusable } from './classify.js'
+import type { Frame, SourceFile } from './frames.js'
+import { separate, times, type Phases, type Placed } from './phases.js'
+import { isTruncated, readPixels, requireReadable, sampleArray } from './pixels.js'
+import { chooseSeries, type Family } from './series.js'
+
+export interface DicomOptions {
+  readonly minPhases: number
+  readonly requireTimes: boolean
+  readonly limits: ExamLimits
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Objects without pixel data (reports, presentation states), by series number. */
+export type Imageless = readonly (number | null)[]
+
+/**
+ * @param frames of all files, in any order
+ * @throws ExamRejection in the order of precedence of rejection.ts
+ */
+export async function volumeFromFrames(
+  frames: readonly Frame[],
+  imageless: Imageless,
+  options: DicomOptions,
+): Promise<Volume4D> {
+  const leftOut = new LeftOutCount()
+  for (const series of imageless) leftOut.add('NOT_AN_IMAGE', series)
+  const usable = frames.filter((frame) => {
+    const reason = unusable(frame)
+    if (reason !== null) leftOut.add(reason, frame.seriesNumber)
+    return reason === null
+  })
+  const { chosen, rest } = chooseSeries(usable)
+  for (const { set, reason } of rest)
+    leftOut.add(reason, set.frames[0]?.seriesNumber ?? null, set.frames.length)
+
+  const members = chosen.flatMap((set) => set.frames)
+  const sources = [...new Set(members.map((frame) => frame.source))]
+  requireSyntax(sources)
+  sources.forEach(requireReadable)
+  requireRescale(members)
+  const slices = members.map(slice)
+  requireOneGrid(slices)
+  const { of, count } = slicePositions(slices)
+  requireWhole(sources, members)
+  const placed = members.map((frame, i): Placed => ({ frame, slice: of[i] ?? 0 }))
+  const phases = separate(placed, count)
+  requirePhases(phases.count, options.minPhases)
+  const stack = stackOf(firstOfEach(slices, of, count))
+  const { timesS, from, warnings } = times(placed, phases, options.requireTimes)
+
+  const [first] = slices
+  const shape = [phases.count, count, first?.rows ?? 0, first?.columns ?? 0] as const
+  const volume = await pixels(placed, phases, shape, options)
+  const account: FrameAccount = {
+    read: frames.length + imageless.length,
+    used: members.length,
+    leftOut: leftOut.entries(),
+  }
+  return {
+    format: 'dicom',
+    shape,
+    ...volume,
+    affineLps: stack.affine,
+    spacingMm: stack.spacingMm,
+    timesS,
+    phasesFrom: phases.by,
+    timesFrom: from,
+    series: seriesUsed(chosen, placed, phases, frames),
+    frames: account,
+    warnings: [
+      ...stack.warnings,
+      ...phases.warnings,
+      ...warnings,
+      ...lossyWarning(members),
+      ...enhancementWarning(shape, volume.samples, volume.slopes, volume.intercepts),
+    ],
+  }
+}
+
+class LeftOutCount {
+  readonly #entries = new Map<string, { reason: LeftOutReason; series: number | null; count: number }>()
+
+  add(reason: LeftOutReason, series: number | null, count = 1): void {
+    const key = `${reason} ${String(series)}`
+    const known = this.#entries.get(key)
+    if (known === undefined) this.#entries.set(key, { reason, series, count })
+    else known.count += count
+  }
+
+  entries(): LeftOut[] {
+    return [...this.#entries.values()].sort((a, b) => (a.series ?? Infinity) - (b.series ?? Infinity))
+  }
+}
+
+function slice(frame: Frame): Slice {
+  return {
+    position: frame.position as Vector,
+    orientation: frame.orientation ?? [],
+    pixelSpacing: frame.pixelSpacing ?? [NaN, NaN],
+    rows: frame.source.rows,
+    columns: frame.source.columns,
+    sliceThickness: frame.sliceThickness,
+  }
+}
+
+function requireSyntax(sources: readonly SourceFile[]): void {
+  const refused = sources.filter(({ header }) => header.syntax.compression === 'unsupported')
+  const [first] = refused
+  if (first === undefined) return
+  throw new ExamRejection(
+    'UNSUPPORTED_TRANSFER_SYNTAX',
+    `${String(refused.length)} of ${String(sources.length)} files of the dynamic series are in a transfer syntax that is not read: ${first.header.syntax.name}`,
+    { syntax: first.header.syntax.name, files: refused.length },
+  )
+}
+
+function requireRescale(frames: readonly Frame[]): void {
+  if (
+    frames.every(
+      ({ slope, intercept }) => Number.isFinite(slope) && Number.isFinite(intercept) && slope !== 0,
+    )
+  )
+    return
+  throw new ExamRejection(
+    'UNSUPPORTED_PIXEL_FORMAT',
+    'a rescale slope or intercept is not a number, or the slope is zero',
+  )
+}
+
+function requireWhole(sources: readonly SourceFile[], frames: readonly Frame[]): void {
+  const empty = sources.some(({ rows, columns }) => rows === 0 || columns === 0)
+  const short = sources.filter(isTruncated)
+  if (short.length === 0 && !empty) return
+  const number = frames.find((frame) => frame.source === short[0])?.seriesNumber ?? null
+  throw new ExamRejection(
+    'TRUNCATED_PIXEL_DATA',
+    `${String(short.length)} of ${String(sources.length)} files of the dynamic series hold less pixel data than their headers say`,
+    { files: short.length, series: number },
+  )
+}
+
+function requirePhases(count: number, least: number): void {
+  if (count >= least) return
+  throw new ExamRejection(
+    'TOO_FEW_PHASES',
+    `the dynamic series has ${String(count)} phases; at least ${String(least)} are needed`,
+    {
+      phases: count,
+      needed: least,
+    },
+  )
+}
+
+function firstOfEach(slices: readonly Slice[], of: readonly number[], count: number): Slice[] {
+  const found = new Array<Slice | undefined>(count)
+  slices.forEach((slice, i) => (found[of[i] ?? 0] ??= slice))
+  return found.filter((slice) => slice !== undefined)
+}
+
+async function pixels(
+  placed: readonly Placed[],
+  phases: Phases,
+  shape: readonly [number, number, number, number],
+  options: DicomOptions,
+): Promise<Pick<Volume4D, 'samples' | 'slopes' | 'intercepts'>> {
+  const [t, z, y, x] = shape
+  const formats = [...new Set(placed.map(({ frame }) => frame.source.format))]
+  const SampleArray = sampleArray(formats)
+  if (t * z * y * x * SampleArray.BYTES_PER_ELEMENT > options.limits.maxPixelBytes) {
+    throw new ExamRejection(
+      'EXAM_TOO_LARGE',
+      `the volume has ${String(t)} x ${String(z)} x ${String(y)} x ${String(x)} samples, more than the ${String(options.limits.maxPixelBytes)} bytes allowed`,
+      { shape, maxPixelBytes: options.limits.maxPixelBytes },
+    )
+  }
+  const samples = new SampleArray(t * z * y * x)
+  const slopes = new Float64Array(t * z)
+  const intercepts = new Float64Array(t * z)
+  const placements = placed.map(({ frame, slice }, i) => {
+    const at = (phases.of[i] ?? 0) * z + slice
+    slopes[at] = frame.slope
+    intercepts[at] = frame.intercept
+    return { source: frame.source, indexInFile: frame.indexInFile, frame: at }
+  })
+  await readPixels(placements, samples, options.signal)
+  return { samples, slopes, intercepts }
+}
+
+function seriesUsed(
+  chosen: Family,
+  placed: readonly Placed[],
+  phases: Phases,
+  all: readonly Frame[],
+): SeriesUse[] {
+  const numbers = new Map(all.map((frame) => [frame.series, frame.seriesNumber ?? Infinity]))
+  const order = [...numbers].sort((a, b) => a[1] - b[1]).map(([series]) => series)
+  const phaseOf = new Map(placed.map(({ frame }, i) => [frame, phases.of[i]]))
+  return chosen.map((set) => {
+    const of = set.frames.map((frame) => phaseOf.get(frame))
+    const series = set.frames[0]?.series ?? ''
+    return {
+      number: set.frames[0]?.seriesNumber ?? null,
+      ordinal: order.indexOf(series) + 1,
+      phases: new Set(of).size,
+      frames: set.frames.length,
+    }
+  })
+}
+
+function lossyWarning(frames: readonly Frame[]): ExamWarning[] {
+  const lossy = frames.filter((frame) => frame.lossy).length
+  if (lossy === 0) return []
+  return [
+    {
+      code: 'LOSSY_COMPRESSION',
+      message: `${String(lossy)} of ${String(frames.length)} frames were compressed with loss`,
+    },
+  ]
+}
