@@ -27,8 +27,11 @@ step('native addon', () =>
   ),
 )
 step('TypeScript', () =>
-  stamped('ts', ['src', 'proto', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'], 'dist', () =>
-    run('node_modules/.bin/tsc', ['-p', 'tsconfig.build.json']),
+  stamped(
+    'ts',
+    ['src', 'proto', 'cmake/typescript.mjs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
+    'dist',
+    () => run(process.execPath, ['cmake/typescript.mjs']),
   ),
 )
 if (process.exitCode) fail('set-up did not finish')
