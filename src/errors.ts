@@ -81,7 +81,20 @@ export const ERRORS = define({
   },
   CACHE_UNSAFE: {
     status: 'FAILED_PRECONDITION',
-    meaning: 'The cache folder belongs to another user or others may write to it, so nothing in it can be trusted.',
+    meaning:
+      'The cache folder belongs to another user or others may write to it, so nothing in it can be trusted.',
+  },
+  CASE_INVALID: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A case given to verify is not a folder with model.onnx and readable test data.',
+  },
+  CASE_UNSUPPORTED: {
+    status: 'UNIMPLEMENTED',
+    meaning: 'A case given to verify uses sequences, optionals or element types that no request can carry.',
+  },
+  CASE_DIFFERS: {
+    status: 'DATA_LOSS',
+    meaning: 'A case given to verify answered with other shapes, types or strings than expected.',
   },
   // models
   MODEL_NOT_FOUND: { status: 'NOT_FOUND', meaning: 'No model or version of that name is served.' },
@@ -162,25 +175,70 @@ export const ERRORS = define({
     meaning: 'A DICOM report cannot be filed because the exam lacks what identifies its study.',
   },
   // exams, in the order of precedence
-  NOT_DICOM: { status: 'INVALID_ARGUMENT', meaning: 'No file of the exam is DICOM or NIfTI, or the DICOM files are broken.' },
-  INVALID_NIFTI: { status: 'INVALID_ARGUMENT', meaning: 'A NIfTI file has a broken header, or files of one exam do not fit together.' },
-  EXAM_TOO_LARGE: { status: 'INVALID_ARGUMENT', meaning: 'The exam exceeds the bounds on files, frames or pixel bytes.' },
+  NOT_DICOM: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'No file of the exam is DICOM or NIfTI, or the DICOM files are broken.',
+  },
+  INVALID_NIFTI: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A NIfTI file has a broken header, or files of one exam do not fit together.',
+  },
+  EXAM_TOO_LARGE: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The exam exceeds the bounds on files, frames or pixel bytes.',
+  },
   MULTIPLE_PATIENTS: { status: 'INVALID_ARGUMENT', meaning: 'The files belong to more than one patient.' },
-  NO_DYNAMIC_SERIES: { status: 'FAILED_PRECONDITION', meaning: 'No series can be a dynamic one: all are localizers, derived, T2-weighted or no MR images.' },
-  AMBIGUOUS_SERIES: { status: 'FAILED_PRECONDITION', meaning: 'More than one series, or set of series, could be the dynamic one.' },
-  UNSUPPORTED_TRANSFER_SYNTAX: { status: 'INVALID_ARGUMENT', meaning: 'The pixel data are compressed in a way that is not read; the message names it.' },
-  UNSUPPORTED_PIXEL_FORMAT: { status: 'INVALID_ARGUMENT', meaning: 'The samples have a type or a rescale that is not read.' },
-  INCONSISTENT_MATRIX: { status: 'FAILED_PRECONDITION', meaning: 'Slices differ in rows, columns or pixel spacing.' },
-  MIXED_ORIENTATION: { status: 'FAILED_PRECONDITION', meaning: 'Slices of the dynamic series differ in orientation.' },
-  INCONSISTENT_GEOMETRY: { status: 'FAILED_PRECONDITION', meaning: 'Slice positions do not form one straight, even stack that is the same in all phases.' },
-  TRUNCATED_PIXEL_DATA: { status: 'INVALID_ARGUMENT', meaning: 'A file holds less pixel data than its header says.' },
+  NO_DYNAMIC_SERIES: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'No series can be a dynamic one: all are localizers, derived, T2-weighted or no MR images.',
+  },
+  AMBIGUOUS_SERIES: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'More than one series, or set of series, could be the dynamic one.',
+  },
+  UNSUPPORTED_TRANSFER_SYNTAX: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The pixel data are compressed in a way that is not read; the message names it.',
+  },
+  UNSUPPORTED_PIXEL_FORMAT: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'The samples have a type or a rescale that is not read.',
+  },
+  INCONSISTENT_MATRIX: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Slices differ in rows, columns or pixel spacing.',
+  },
+  MIXED_ORIENTATION: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Slices of the dynamic series differ in orientation.',
+  },
+  INCONSISTENT_GEOMETRY: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'Slice positions do not form one straight, even stack that is the same in all phases.',
+  },
+  TRUNCATED_PIXEL_DATA: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'A file holds less pixel data than its header says.',
+  },
   TOO_FEW_PHASES: { status: 'FAILED_PRECONDITION', meaning: 'The series has fewer phases than are needed.' },
-  DUPLICATE_SLICE: { status: 'FAILED_PRECONDITION', meaning: 'A phase has more than one frame at one position.' },
-  INCOMPLETE_PHASE: { status: 'FAILED_PRECONDITION', meaning: 'A slice position is absent from some of the phases.' },
+  DUPLICATE_SLICE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A phase has more than one frame at one position.',
+  },
+  INCOMPLETE_PHASE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A slice position is absent from some of the phases.',
+  },
   AMBIGUOUS_PHASES: { status: 'FAILED_PRECONDITION', meaning: 'No attribute tells the phases apart.' },
   MISSING_SLICE: { status: 'FAILED_PRECONDITION', meaning: 'The stack of slices has a gap in all phases.' },
-  AMBIGUOUS_TIMES: { status: 'FAILED_PRECONDITION', meaning: 'The order of the phases is known and their times are not.' },
-  CORRUPT_PIXEL_DATA: { status: 'INVALID_ARGUMENT', meaning: 'Pixel data are present and cannot be decoded.' },
+  AMBIGUOUS_TIMES: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The order of the phases is known and their times are not.',
+  },
+  CORRUPT_PIXEL_DATA: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'Pixel data are present and cannot be decoded.',
+  },
 })
 
 export type ErrorCode = keyof typeof ERRORS

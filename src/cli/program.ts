@@ -1,8 +1,10 @@
 import { Command } from 'commander'
 import { version } from '../version.js'
+import { addCompileCommand } from './compile.js'
 import { addDemoCommand } from './demo.js'
 import { addProfileCommand } from './profile/command.js'
 import { addServeCommand } from './serve.js'
+import { addVerifyCommand } from './verify/command.js'
 
 /** The command line. Commands throw; src/main.ts says why and sets the exit code. */
 export function createProgram(): Command {
@@ -11,7 +13,7 @@ export function createProgram(): Command {
     .version(version)
     .exitOverride()
     .showSuggestionAfterError()
-  const commands = [addServeCommand, addProfileCommand, addDemoCommand]
+  const commands = [addServeCommand, addCompileCommand, addVerifyCommand, addProfileCommand, addDemoCommand]
   for (const add of commands) add(program)
   return program
 }

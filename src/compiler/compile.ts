@@ -15,7 +15,8 @@ export const COMPILER_VERSION = 1
 export const TARGETS = ['cpu', 'cpu-portable', 'cuda', 'tensorrt'] as const
 export type Target = (typeof TARGETS)[number]
 
-export const PRECISIONS = ['fp32', 'bf16'] as const
+/** bf16 is a matter of the operators of target cpu, fp16 of TensorRT's engine. */
+export const PRECISIONS = ['fp32', 'bf16', 'fp16'] as const
 export type Precision = (typeof PRECISIONS)[number]
 
 export interface CompileOptions {
@@ -46,12 +47,7 @@ export interface CompiledModel {
  * Throws MODEL_INVALID, MODEL_UNSUPPORTED_OPERATOR, FILE_OUTSIDE_MODEL, FILE_NOT_FOUND, INVALID_OPTION.
  */
 export async function compile(bytes: Uint8Array, options: CompileOptions): Promise<CompiledModel> {
-  if (options.precision === 'bf16' && options.target !== 'cpu') {
-    throw new SentinodeError(
-      'INVALID_OPTION',
-      `Precision bf16 is offered for target cpu, not for ${options.target}`,
-    )
-  }
+  checkPrecision(options)
   const model = decodeModel(bytes)
   const external = externalTensors(model.graph).length > 0
   if (external) await embedExternalData(model.graph, options.resolve)
@@ -62,6 +58,15 @@ export async function compile(bytes: Uint8Array, options: CompileOptions): Promi
   }
   const files = detachLargeData(model.graph)
   return { model: encodeModel(model), rewritten: true, ownOperators: false, files, report }
+}
+
+function checkPrecision({ precision = 'fp32', target }: CompileOptions): void {
+  const home = { fp32: target, bf16: 'cpu', fp16: 'tensorrt' }[precision]
+  if (home === target) return
+  throw new SentinodeError(
+    'INVALID_OPTION',
+    `Precision ${precision} is offered for target ${home}, not for ${target}`,
+  )
 }
 
 /** Runs the passes over a model in place; no rewrites mean that the model may have been changed but need not be. */
