@@ -45,7 +45,7 @@ interface VersionEntry {
 }
 
 interface ModelEntry {
-  /** By version number, ascending. */
+  /** By version number. */
   readonly versions: Map<number, VersionEntry>
   /** Why no version was even tried, null where some was. */
   fault: string | null
@@ -90,7 +90,8 @@ export class ModelManager {
       throw new SentinodeError('MODEL_NOT_FOUND', `${unknown} has no available versions`)
     }
     const entry = model.versions.get(number)
-    if (entry === undefined) throw new SentinodeError('MODEL_NOT_FOUND', `${unknown} version ${number} is not found`)
+    if (entry === undefined)
+      throw new SentinodeError('MODEL_NOT_FOUND', `${unknown} version ${number} is not found`)
     if (entry.servable !== null && entry.state === 'READY') return entry.servable
     const why = entry.reason === '' ? entry.state : `${entry.state}: ${entry.reason}`
     throw new SentinodeError('MODEL_NOT_READY', `${unknown} version ${number} is not at ready state (${why})`)
@@ -126,7 +127,12 @@ export class ModelManager {
   index(readyOnly = false): ModelIndexEntry[] {
     const entries = [...this.#models].flatMap(([name, { versions, fault }]): ModelIndexEntry[] => {
       if (versions.size === 0) return [{ name, version: '', state: 'UNAVAILABLE', reason: fault ?? '' }]
-      return [...versions].map(([version, { state, reason }]) => ({ name, version: String(version), state, reason }))
+      return ascending(versions).map(([version, { state, reason }]) => ({
+        name,
+        version: String(version),
+        state,
+        reason,
+      }))
     })
     return readyOnly ? entries.filter(({ state }) => state === 'READY') : entries
   }
@@ -173,13 +179,20 @@ export class ModelManager {
         source.configText === null
           ? ConfigSource.absent(source.name)
           : ConfigSource.parse(`${source.name}/config.pbtxt`, source.configText)
-      for (const warning of validateConfig(config, source.name)) this.#events.onWarning?.(source.name, warning)
+      for (const warning of validateConfig(config, source.name))
+        this.#events.onWarning?.(source.name, warning)
       const { serve, missing } = chooseVersions(config.config.versionPolicy, source.versions)
       for (const version of missing) {
         const entry: VersionEntry = { state: 'UNKNOWN', reason: '', servable: null }
         model.versions.set(version, entry)
         const where = config.where('version_policy.specific.versions')
-        this.#set(source.name, version, entry, 'UNAVAILABLE', `${where}: version ${version} is not in the repository`)
+        this.#set(
+          source.name,
+          version,
+          entry,
+          'UNAVAILABLE',
+          `${where}: version ${version} is not in the repository`,
+        )
       }
       return serve.map((version) => {
         const entry: VersionEntry = { state: 'UNKNOWN', reason: '', servable: null }
@@ -218,9 +231,9 @@ export class ModelManager {
   }
 
   #ready(model: ModelEntry): ServableModel[] {
-    return [...model.versions]
-      .sort(([a], [b]) => a - b)
-      .flatMap(([, { state, servable }]) => (state === 'READY' && servable !== null ? [servable] : []))
+    return ascending(model.versions).flatMap(([, { state, servable }]) =>
+      state === 'READY' && servable !== null ? [servable] : [],
+    )
   }
 
   #set(name: string, version: number, entry: VersionEntry, state: VersionState, reason: string): void {
@@ -228,6 +241,10 @@ export class ModelManager {
     entry.reason = reason
     this.#events.onState?.(name, String(version), state, reason)
   }
+}
+
+function ascending<T>(versions: ReadonlyMap<number, T>): [number, T][] {
+  return [...versions].sort(([a], [b]) => a - b)
 }
 
 /** Null for the empty string, which leaves the choice to the server. */

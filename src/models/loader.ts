@@ -106,8 +106,8 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
       run,
       infer: async (request, context) => run(check(request), context),
       queue: () => {
-        const { queuedRequests, queuedBytes } = scheduler.stats()
-        return { requests: queuedRequests, bytes: queuedBytes }
+        const { queuedRequests, queuedBytes, pendingRequests } = scheduler.stats()
+        return { requests: queuedRequests, bytes: queuedBytes, pending: pendingRequests }
       },
       dispose: (deadline) => (disposed ??= scheduler.drain(deadline).then(release)),
     }
@@ -117,14 +117,22 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   }
 }
 
-async function readNetwork(resolve: ReturnType<typeof confinedResolver>, fileName: string): Promise<Uint8Array> {
+async function readNetwork(
+  resolve: ReturnType<typeof confinedResolver>,
+  fileName: string,
+): Promise<Uint8Array> {
   const bytes = await resolve.read(fileName)
   if (bytes.byteLength > 0) return bytes
-  throw new SentinodeError('MODEL_INVALID', `expected an ONNX model in ${JSON.stringify(fileName)}, found an empty file`)
+  throw new SentinodeError(
+    'MODEL_INVALID',
+    `expected an ONNX model in ${JSON.stringify(fileName)}, found an empty file`,
+  )
 }
 
 function createInstances(sessions: readonly PlacedSession[], batched: boolean): ModelInstance[] {
   return sessions.flatMap(({ session, placement: { target, deviceId, count } }, group) =>
-    Array.from({ length: count }, (_, i) => session.createInstance(`${group}_${target}_${deviceId}_${i}`, batched)),
+    Array.from({ length: count }, (_, i) =>
+      session.createInstance(`${group}_${target}_${deviceId}_${i}`, batched),
+    ),
   )
 }

@@ -53,7 +53,8 @@ export async function scanRepositories(paths: readonly string[]): Promise<Scan> 
 
 async function scanPath(path: string, warnings: string[]): Promise<ModelSource[]> {
   const info = await stat(path).catch(() => null)
-  if (info === null) throw new SentinodeError('INVALID_OPTION', `models: expected a folder or an .onnx file, found no ${path}`)
+  if (info === null)
+    throw new SentinodeError('INVALID_OPTION', `models: expected a folder or an .onnx file, found no ${path}`)
   if (info.isFile()) {
     if (!path.endsWith('.onnx')) {
       throw new SentinodeError('INVALID_OPTION', `models: expected a folder or an .onnx file, found ${path}`)
@@ -96,7 +97,14 @@ async function scanModel(folder: string, warnings: string[]): Promise<ModelSourc
   const bare = versions.length === 0 && entries.some((entry) => !entry.folder && entry.name === DEFAULT_FILE)
   if (bare) versions.push({ version: 1, folder })
   versions.sort((a, b) => a.version - b.version)
-  const source: ModelSource = { name, folder, configText: null, versions, fileName: bare ? DEFAULT_FILE : null, fault: null }
+  const source: ModelSource = {
+    name,
+    folder,
+    configText: null,
+    versions,
+    fileName: bare ? DEFAULT_FILE : null,
+    fault: null,
+  }
   if (versions.length === 0) return unusable(source, 'the model has no version folder')
   try {
     return checkName({ ...source, configText: await readConfig(folder, name) })
@@ -111,7 +119,10 @@ async function readConfig(folder: string, name: string): Promise<string | null> 
   const info = await stat(path).catch(() => null)
   if (info === null) return null
   const fault = (found: string): SentinodeError =>
-    new SentinodeError('MODEL_CONFIG_INVALID', `${name}/${CONFIG_FILE}: expected a text of at most 1 MiB, found ${found}`)
+    new SentinodeError(
+      'MODEL_CONFIG_INVALID',
+      `${name}/${CONFIG_FILE}: expected a text of at most 1 MiB, found ${found}`,
+    )
   if (!info.isFile()) throw fault('no regular file')
   if (info.size > LARGEST_CONFIG) throw fault(`${info.size} bytes`)
   const bytes = await readFile(path).catch(() => {
@@ -129,7 +140,9 @@ async function isModelFolder(path: string, entries: readonly Entry[]): Promise<b
   if (entries.some((entry) => !entry.folder && [DEFAULT_FILE, CONFIG_FILE].includes(entry.name))) return true
   const versions = entries.filter((entry) => entry.folder && /^[1-9][0-9]*$/.test(entry.name))
   if (versions.length === 0 || versions.length < entries.filter((entry) => entry.folder).length) return false
-  const files = await Promise.all(versions.map((entry) => stat(join(path, entry.name, DEFAULT_FILE)).catch(() => null)))
+  const files = await Promise.all(
+    versions.map((entry) => stat(join(path, entry.name, DEFAULT_FILE)).catch(() => null)),
+  )
   return files.some((file) => file?.isFile())
 }
 

@@ -41,8 +41,8 @@ export interface ServableModel {
   run(request: CheckedRequest, context: InferContext): Promise<Inference>
   /** `check` and `run` in one. */
   infer(request: DecodedRequest, context: InferContext): Promise<Inference>
-  /** Requests and bytes that wait. */
-  queue(): { readonly requests: number; readonly bytes: number }
+  /** Requests and bytes that wait; `pending` adds what is in a batch that does not run yet. */
+  queue(): { readonly requests: number; readonly bytes: number; readonly pending: number }
   /** Admits no more, answers what was admitted until `deadline` (monotonic ms), then frees everything. Idempotent. */
   dispose(deadline: number): Promise<void>
 }
@@ -68,7 +68,9 @@ export interface ModelMetadata {
 export function modelMetadata(model: ServableModel, versions: readonly number[]): ModelMetadata {
   const { signature } = model
   const batch = signature.maxBatchSize > 0 ? [-1] : []
-  const describe = (tensor: ModelSignature['inputs'][number] | ModelSignature['outputs'][number]): TensorMetadata => ({
+  const describe = (
+    tensor: ModelSignature['inputs'][number] | ModelSignature['outputs'][number],
+  ): TensorMetadata => ({
     name: tensor.name,
     datatype: tensor.dataType,
     shape: [...batch, ...tensor.dims],

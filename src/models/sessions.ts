@@ -60,7 +60,9 @@ async function openFirst(
     } catch (error) {
       const passable = isSentinodeError(error) && error.code === 'PROVIDER_UNAVAILABLE' && i < last
       if (!passable) throw error
-      warnings.push(`target ${target} cannot run here, ${placement.targets[i + 1]} is tried: ${error.message}`)
+      warnings.push(
+        `target ${target} cannot run here, ${placement.targets[i + 1]} is tried: ${error.message}`,
+      )
     }
   }
   throw new Error('a placement has at least one target')

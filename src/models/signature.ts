@@ -69,7 +69,8 @@ function tensor(
 ): SignatureTensor {
   const index = network.findIndex((candidate) => candidate.name === given.name)
   const dataType = fromConfigType(given.dataType)
-  if (index < 0 || dataType === null) throw new SentinodeError('INTERNAL', 'the configuration is not completed')
+  if (index < 0 || dataType === null)
+    throw new SentinodeError('INTERNAL', 'the configuration is not completed')
   const scalar = network[index]?.shape.length === 0
   return {
     name: given.name,

@@ -41,7 +41,9 @@ export async function warmupSamples(
   if (signature.inputs.some((input) => input.optional || input.dims.includes(-1))) return samples
   for (const rows of batchSizes(config)) {
     if (samples.some((sample) => sample.rows === rows)) continue
-    const inputs = signature.inputs.map((input) => tensor(signature, input, input.dims.map(BigInt), rows, zeros))
+    const inputs = signature.inputs.map((input) =>
+      tensor(signature, input, input.dims.map(BigInt), rows, zeros),
+    )
     samples.push(sample(signature, `zeros of batch size ${rows}`, inputs, 1))
   }
   return samples
@@ -56,7 +58,10 @@ export async function runWarmup(instance: ModelInstance, samples: readonly Warmu
       if (outcome?.kind === 'ok') continue
       const cause = outcome?.kind === 'failed' ? outcome.error : null
       const code: ErrorCode = isSentinodeError(cause) ? cause.code : 'MODEL_RUN_FAILED'
-      throw new SentinodeError(code, `warm-up ${JSON.stringify(name)} failed: ${cause?.message ?? 'it did not run'}`)
+      throw new SentinodeError(
+        code,
+        `warm-up ${JSON.stringify(name)} failed: ${cause?.message ?? 'it did not run'}`,
+      )
     }
   }
 }
@@ -150,7 +155,12 @@ function tensor(
 }
 
 /** Checked as a client's request would be, so that a sample cannot be what no client may send. */
-function sample(signature: ModelSignature, name: string, tensors: readonly Tensor[], count: number): WarmupSample {
+function sample(
+  signature: ModelSignature,
+  name: string,
+  tensors: readonly Tensor[],
+  count: number,
+): WarmupSample {
   const checked = checkRequest(signature, {
     modelName: signature.name,
     modelVersion: '',

@@ -14,7 +14,12 @@ import { input, request } from './helpers/requests.js'
 const CPU: readonly ResolvedPlacement[] = [{ target: 'cpu', deviceId: 0, count: 1 }]
 
 function tensors(entries: Record<string, number[]>, dataType: Datatype = 'FP32'): NativeTensorInfo[] {
-  return Object.entries(entries).map(([name, shape]) => ({ name, dataType, shape, symbols: shape.map(() => null) }))
+  return Object.entries(entries).map(([name, shape]) => ({
+    name,
+    dataType,
+    shape,
+    symbols: shape.map(() => null),
+  }))
 }
 
 function network(inputs: Record<string, number[]>, outputs: Record<string, number[]>): Network {
@@ -46,7 +51,10 @@ test('A batchable network without a configuration is given a batch and dynamic b
   t.deepEqual(config.output[0]?.dims, [2n])
   t.deepEqual(config.versionPolicy?.policyChoice, { $case: 'latest', value: { numVersions: 1 } })
   t.is(config.schedulingChoice?.$case, 'dynamicBatching')
-  t.deepEqual(config.schedulingChoice?.$case === 'dynamicBatching' && config.schedulingChoice.value.preferredBatchSize, [4])
+  t.deepEqual(
+    config.schedulingChoice?.$case === 'dynamicBatching' && config.schedulingChoice.value.preferredBatchSize,
+    [4],
+  )
   t.deepEqual(
     config.instanceGroup.map(({ name, kind, count, gpus }) => ({ name, kind, count, gpus })),
     [{ name: 'm_0', kind: ModelInstanceGroup_Kind.KIND_CPU, count: 1, gpus: [] }],
@@ -109,7 +117,10 @@ test('What the configuration says stays as it is', (t) => {
 })
 
 test('Only some outputs may be listed, and max_batch_size 0 written out is kept', (t) => {
-  const config = complete('max_batch_size: 0 output { name: "b" data_type: TYPE_FP32 dims: [-1, 2] }', network({ x: [-1, 3] }, { a: [-1, 1], b: [-1, 2] }))
+  const config = complete(
+    'max_batch_size: 0 output { name: "b" data_type: TYPE_FP32 dims: [-1, 2] }',
+    network({ x: [-1, 3] }, { a: [-1, 1], b: [-1, 2] }),
+  )
   t.is(config.maxBatchSize, 0)
   t.deepEqual(config.input[0]?.dims, [-1n, 3n])
   t.deepEqual(
@@ -119,64 +130,147 @@ test('Only some outputs may be listed, and max_batch_size 0 written out is kept'
 })
 
 test('A partial configuration is completed', (t) => {
-  const config = complete('max_batch_size: 16 dynamic_batching { max_queue_delay_microseconds: 100 }', batchable)
+  const config = complete(
+    'max_batch_size: 16 dynamic_batching { max_queue_delay_microseconds: 100 }',
+    batchable,
+  )
   t.is(config.maxBatchSize, 16)
   t.is(config.input.length, 2)
-  const batching = config.schedulingChoice?.$case === 'dynamicBatching' ? config.schedulingChoice.value : undefined
+  const batching =
+    config.schedulingChoice?.$case === 'dynamicBatching' ? config.schedulingChoice.value : undefined
   t.is(batching?.maxQueueDelayMicroseconds, 100n)
   t.deepEqual(batching?.preferredBatchSize, [16])
   t.is(complete('max_batch_size: 1', batchable).schedulingChoice, undefined)
 })
 
-const io = (inputs: string, rest = 'output { name: "p" data_type: TYPE_FP32 dims: 2 }'): string => `max_batch_size: 4\n${inputs}\n${rest}`
+const io = (inputs: string, rest = 'output { name: "p" data_type: TYPE_FP32 dims: 2 }'): string =>
+  `max_batch_size: 4\n${inputs}\n${rest}`
 const image = '{ name: "image" data_type: TYPE_FP32 dims: [1, -1, 48] }'
 const clinical = '{ name: "clinical" data_type: TYPE_FP32 dims: 5 }'
 
 const CONTRADICTIONS: readonly [title: string, text: string, net: Network, message: RegExp][] = [
-  ['max_batch_size of a fixed network', '\nmax_batch_size: 8', network({ x: [1, 3] }, { y: [-1] }), /^m:2:1: expected 0, because "x" has dimension 0 fixed at 1, found 8$/],
-  ['max_batch_size of a scalar output', 'max_batch_size: 8', network({ x: [-1] }, { y: [] }), /"y" is a scalar/],
-  ['an input that is not there', io(`input [ ${image}, { name: "klinical" data_type: TYPE_FP32 dims: 5 } ]`), batchable, /^m:2:69: expected one of the network's "image", "clinical", found "klinical"/],
-  ['an output that is not there', io(`input [ ${image}, ${clinical} ]`, 'output { name: "q" data_type: TYPE_FP32 dims: 2 }'), batchable, /^m:3:10: expected one of the network's "p", found "q"/],
-  ['an input left out', io(`input [ ${image} ]`), batchable, /^m:2:1: expected an entry for the network's input "clinical", found none/],
-  ['another type', io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP64 dims: 5 } ]`), batchable, /^m:2:86: expected TYPE_FP32 as in the network, found TYPE_FP64/],
-  ['another size', io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: 6 } ]`), batchable, /expected \[5\] after the batch dimension as in the network, found \[6\]/],
-  ['a variable size for a fixed one', io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: -1 } ]`), batchable, /found \[-1\]/],
-  ['the batch dimension in dims', io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: [-1, 5] } ]`), batchable, /found \[-1, 5\]/],
-  ['a reshape that does not fit', io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: 5 reshape { shape: [5, 1] } } ]`), batchable, /^m:2:\d+: expected \[5\].*found \[5, 1\]/],
-  ['a preferred size over the completed batch', 'dynamic_batching { preferred_batch_size: 5 }', batchable, /^m:1:42: expected 1 to max_batch_size 4, found 5/],
+  [
+    'max_batch_size of a fixed network',
+    '\nmax_batch_size: 8',
+    network({ x: [1, 3] }, { y: [-1] }),
+    /^m:2:1: expected 0, because "x" has dimension 0 fixed at 1, found 8$/,
+  ],
+  [
+    'max_batch_size of a scalar output',
+    'max_batch_size: 8',
+    network({ x: [-1] }, { y: [] }),
+    /"y" is a scalar/,
+  ],
+  [
+    'an input that is not there',
+    io(`input [ ${image}, { name: "klinical" data_type: TYPE_FP32 dims: 5 } ]`),
+    batchable,
+    /^m:2:69: expected one of the network's "image", "clinical", found "klinical"/,
+  ],
+  [
+    'an output that is not there',
+    io(`input [ ${image}, ${clinical} ]`, 'output { name: "q" data_type: TYPE_FP32 dims: 2 }'),
+    batchable,
+    /^m:3:10: expected one of the network's "p", found "q"/,
+  ],
+  [
+    'an input left out',
+    io(`input [ ${image} ]`),
+    batchable,
+    /^m:2:1: expected an entry for the network's input "clinical", found none/,
+  ],
+  [
+    'another type',
+    io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP64 dims: 5 } ]`),
+    batchable,
+    /^m:2:86: expected TYPE_FP32 as in the network, found TYPE_FP64/,
+  ],
+  [
+    'another size',
+    io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: 6 } ]`),
+    batchable,
+    /expected \[5\] after the batch dimension as in the network, found \[6\]/,
+  ],
+  [
+    'a variable size for a fixed one',
+    io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: -1 } ]`),
+    batchable,
+    /found \[-1\]/,
+  ],
+  [
+    'the batch dimension in dims',
+    io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: [-1, 5] } ]`),
+    batchable,
+    /found \[-1, 5\]/,
+  ],
+  [
+    'a reshape that does not fit',
+    io(`input [ ${image}, { name: "clinical" data_type: TYPE_FP32 dims: 5 reshape { shape: [5, 1] } } ]`),
+    batchable,
+    /^m:2:\d+: expected \[5\].*found \[5, 1\]/,
+  ],
+  [
+    'a preferred size over the completed batch',
+    'dynamic_batching { preferred_batch_size: 5 }',
+    batchable,
+    /^m:1:42: expected 1 to max_batch_size 4, found 5/,
+  ],
 ]
 
 for (const [title, text, net, message] of CONTRADICTIONS) {
   test(`A contradiction with the network is named: ${title}`, (t) => {
     const error = t.throws(() => complete(text, net))
     t.true(isSentinodeError(error) && error.code === 'MODEL_CONFIG_INVALID', String(error))
-    t.regex(error?.message ?? '', message)
+    t.regex(error.message, message)
   })
 }
 
-function settings(text: string, targets: EngineSettings['placements'][number]['targets'] = ['cpu'], warnings: string[] = []): EngineSettings {
+function settings(
+  text: string,
+  targets: EngineSettings['placements'][number]['targets'] = ['cpu'],
+  warnings: string[] = [],
+): EngineSettings {
   return readSettings(ConfigSource.parse('m', text), { targets, instanceCount: 1 }, warnings)
 }
 
 test('Instance groups say how many instances run where', (t) => {
   t.deepEqual(settings('').placements, [{ targets: ['cpu'], deviceId: 0, count: 1 }])
   t.deepEqual(settings('', ['cuda', 'cpu']).placements[0]?.targets, ['cuda', 'cpu'])
-  t.deepEqual(settings('instance_group [{ count: 2 kind: KIND_CPU }, { kind: KIND_GPU gpus: [0, 2] }]', ['cuda', 'cpu']).placements, [
-    { targets: ['cpu'], deviceId: 0, count: 2 },
-    { targets: ['cuda'], deviceId: 0, count: 1 },
-    { targets: ['cuda'], deviceId: 2, count: 1 },
-  ])
-  t.deepEqual(settings('parameters { key: "target" value { string_value: "cpu-portable" } } instance_group { kind: KIND_CPU }').placements[0]?.targets, ['cpu-portable'])
+  t.deepEqual(
+    settings('instance_group [{ count: 2 kind: KIND_CPU }, { kind: KIND_GPU gpus: [0, 2] }]', ['cuda', 'cpu'])
+      .placements,
+    [
+      { targets: ['cpu'], deviceId: 0, count: 2 },
+      { targets: ['cuda'], deviceId: 0, count: 1 },
+      { targets: ['cuda'], deviceId: 2, count: 1 },
+    ],
+  )
+  t.deepEqual(
+    settings(
+      'parameters { key: "target" value { string_value: "cpu-portable" } } instance_group { kind: KIND_CPU }',
+    ).placements[0]?.targets,
+    ['cpu-portable'],
+  )
 })
 
 test('TensorRT is used where a GPU was asked for by name, and tried where the choice was left open', (t) => {
-  const accelerator = 'optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" parameters { key: "precision_mode" value: "FP16" } parameters { key: "max_workspace_size_bytes" value: "1024" } parameters { key: "trt_engine_cache_enable" value: "1" } } } }'
-  t.deepEqual(settings(`${accelerator} instance_group { kind: KIND_GPU }`).placements[0]?.targets, ['tensorrt'])
+  const accelerator =
+    'optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" parameters { key: "precision_mode" value: "FP16" } parameters { key: "max_workspace_size_bytes" value: "1024" } parameters { key: "trt_engine_cache_enable" value: "1" } } } }'
+  t.deepEqual(settings(`${accelerator} instance_group { kind: KIND_GPU }`).placements[0]?.targets, [
+    'tensorrt',
+  ])
   const open = settings(accelerator)
   t.deepEqual(open.placements[0]?.targets, ['tensorrt', 'cpu'])
-  t.deepEqual(open.providerOptions.tensorrt, { trt_fp16_enable: '1', trt_max_workspace_size: '1024', trt_engine_cache_enable: '1' })
+  t.deepEqual(open.providerOptions.tensorrt, {
+    trt_fp16_enable: '1',
+    trt_max_workspace_size: '1024',
+    trt_engine_cache_enable: '1',
+  })
   const warnings: string[] = []
-  t.deepEqual(settings(`${accelerator} instance_group { kind: KIND_CPU }`, ['cpu'], warnings).placements[0]?.targets, ['cpu'])
+  t.deepEqual(
+    settings(`${accelerator} instance_group { kind: KIND_CPU }`, ['cpu'], warnings).placements[0]?.targets,
+    ['cpu'],
+  )
   t.is(warnings.length, 1)
 })
 
@@ -199,7 +293,16 @@ test('Parameters and optimization set the session', (t) => {
   t.deepEqual(read.providerOptions.cuda, { gpu_mem_limit: '99', cudnn_conv_algo_search: 'DEFAULT' })
   t.deepEqual(warnings, ['m:4:12: parameter "inter_op_thread_count" has no effect here'])
   const defaults = settings('')
-  t.deepEqual([defaults.threads, defaults.precision, defaults.exactTaps, defaults.cpuMemoryArena, defaults.graphOptimization], [null, 'fp32', false, true, 'all'])
+  t.deepEqual(
+    [
+      defaults.threads,
+      defaults.precision,
+      defaults.exactTaps,
+      defaults.cpuMemoryArena,
+      defaults.graphOptimization,
+    ],
+    [null, 'fp32', false, true, 'all'],
+  )
   t.is(settings('optimization { graph { level: 1 } }').graphOptimization, 'extended')
   t.is(settings('optimization { graph { level: 2 } }').graphOptimization, 'disabled')
 })
@@ -210,22 +313,54 @@ const SETTING_FAULTS: readonly [text: string, code: string, message: RegExp][] =
   ['instance_group { count: -1 }', 'MODEL_CONFIG_INVALID', /0 or more, found -1/],
   ['instance_group { kind: KIND_CPU gpus: 0 }', 'MODEL_CONFIG_INVALID', /none where kind is KIND_CPU/],
   ['instance_group { gpus: -1 }', 'MODEL_CONFIG_INVALID', /a GPU's number/],
-  ['parameters { key: "target" value { string_value: "tpu" } }', 'MODEL_CONFIG_INVALID', /^m:1:36: expected one of cpu, cpu-portable, cuda, tensorrt for|^m:1:36: expected one of cpu, cpu-portable, cuda, tensorrt, found "tpu"/],
-  ['parameters { key: "target" value { string_value: "cuda" } } instance_group { kind: KIND_CPU }', 'MODEL_CONFIG_INVALID', /a CPU target where kind is KIND_CPU, found cuda/],
-  ['parameters { key: "target" value { string_value: "cpu" } } instance_group { kind: KIND_GPU }', 'MODEL_CONFIG_INVALID', /a GPU target/],
-  ['parameters { key: "intra_op_thread_count" value { string_value: "many" } }', 'MODEL_CONFIG_INVALID', /a number of threads/],
+  [
+    'parameters { key: "target" value { string_value: "tpu" } }',
+    'MODEL_CONFIG_INVALID',
+    /^m:1:36: expected one of cpu, cpu-portable, cuda, tensorrt for|^m:1:36: expected one of cpu, cpu-portable, cuda, tensorrt, found "tpu"/,
+  ],
+  [
+    'parameters { key: "target" value { string_value: "cuda" } } instance_group { kind: KIND_CPU }',
+    'MODEL_CONFIG_INVALID',
+    /a CPU target where kind is KIND_CPU, found cuda/,
+  ],
+  [
+    'parameters { key: "target" value { string_value: "cpu" } } instance_group { kind: KIND_GPU }',
+    'MODEL_CONFIG_INVALID',
+    /a GPU target/,
+  ],
+  [
+    'parameters { key: "intra_op_thread_count" value { string_value: "many" } }',
+    'MODEL_CONFIG_INVALID',
+    /a number of threads/,
+  ],
   ['parameters { key: "exact_taps" value { string_value: "perhaps" } }', 'MODEL_CONFIG_INVALID', /one of/],
-  ['optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }', 'MODEL_CONFIG_UNSUPPORTED', /"openvino" is not offered/],
-  ['optimization { execution_accelerators { gpu_execution_accelerator { name: "auto_io" } } }', 'MODEL_CONFIG_UNSUPPORTED', /"auto_io" is not offered/],
-  ['optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" parameters { key: "precision_mode" value: "FP8" } } } }', 'MODEL_CONFIG_INVALID', /FP32, FP16, BF16 or INT8, found "FP8"/],
-  ['optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" parameters { key: "speed" value: "1" } } } }', 'MODEL_CONFIG_INVALID', /an option of TensorRT's provider, found "speed"/],
+  [
+    'optimization { execution_accelerators { cpu_execution_accelerator { name: "openvino" } } }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /"openvino" is not offered/,
+  ],
+  [
+    'optimization { execution_accelerators { gpu_execution_accelerator { name: "auto_io" } } }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /"auto_io" is not offered/,
+  ],
+  [
+    'optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" parameters { key: "precision_mode" value: "FP8" } } } }',
+    'MODEL_CONFIG_INVALID',
+    /FP32, FP16, BF16 or INT8, found "FP8"/,
+  ],
+  [
+    'optimization { execution_accelerators { gpu_execution_accelerator { name: "tensorrt" parameters { key: "speed" value: "1" } } } }',
+    'MODEL_CONFIG_INVALID',
+    /an option of TensorRT's provider, found "speed"/,
+  ],
 ]
 
 for (const [text, code, message] of SETTING_FAULTS) {
   test(`Settings refused: ${text}`, (t) => {
     const error = t.throws(() => settings(text))
     t.is(isSentinodeError(error) ? error.code : String(error), code)
-    t.regex(error?.message ?? '', message)
+    t.regex(error.message, message)
   })
 }
 
@@ -236,7 +371,8 @@ function policy(text: string): ReturnType<typeof readPolicy> {
 }
 
 test('The scheduler is given the policy that the configuration describes', (t) => {
-  const full = policy(`max_batch_size: 8 dynamic_batching { preferred_batch_size: [8, 4] max_queue_delay_microseconds: 250
+  const full =
+    policy(`max_batch_size: 8 dynamic_batching { preferred_batch_size: [8, 4] max_queue_delay_microseconds: 250
     priority_levels: 3 default_priority_level: 2
     default_queue_policy { default_timeout_microseconds: 5000 max_queue_size: 9 }
     priority_queue_policy [ { key: 1 value { allow_timeout_override: false } }, { key: 3 value { allow_timeout_override: true } } ] }`)
@@ -245,7 +381,12 @@ test('The scheduler is given the policy that the configuration describes', (t) =
   t.deepEqual(full.preferredBatchSizes, [4, 8])
   t.is(full.maxQueueDelayMicroseconds, 250)
   t.deepEqual([full.priorityLevels, full.defaultPriorityLevel], [3, 2])
-  t.deepEqual(full.defaultQueuePolicy, { maxQueueSize: 9, defaultTimeoutMicroseconds: 5000, allowTimeoutOverride: true, timeoutAction: 'REJECT' })
+  t.deepEqual(full.defaultQueuePolicy, {
+    maxQueueSize: 9,
+    defaultTimeoutMicroseconds: 5000,
+    allowTimeoutOverride: true,
+    timeoutAction: 'REJECT',
+  })
   t.false(full.queuePolicies.get(1)?.allowTimeoutOverride, 'false where the text says so')
   t.true(full.queuePolicies.get(3)?.allowTimeoutOverride)
   t.is(full.maxQueuedRequests, 77)

@@ -18,37 +18,101 @@ const FAULTS: readonly [text: string, code: ErrorCode, message: RegExp][] = [
   ['model_operations { op_library_filename: "x.so" }', 'MODEL_CONFIG_UNSUPPORTED', /operator library/],
   ['cc_model_filenames { key: "7.5" value: "x" }', 'MODEL_CONFIG_UNSUPPORTED', /compute capability/],
   ['model_repository_agents { agents { name: "checksum" } }', 'MODEL_CONFIG_UNSUPPORTED', /agent/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: 1 allow_ragged_batch: true }', 'MODEL_CONFIG_UNSUPPORTED', /m:1:48: a ragged batch/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: 1 is_shape_tensor: true }', 'MODEL_CONFIG_UNSUPPORTED', /shape tensor/],
-  ['output { name: "x" data_type: TYPE_FP32 dims: 1 is_non_linear_format_io: true }', 'MODEL_CONFIG_UNSUPPORTED', /non-linear/],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: 1 allow_ragged_batch: true }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /m:1:48: a ragged batch/,
+  ],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: 1 is_shape_tensor: true }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /shape tensor/,
+  ],
+  [
+    'output { name: "x" data_type: TYPE_FP32 dims: 1 is_non_linear_format_io: true }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /non-linear/,
+  ],
   ['input { data_type: TYPE_FP32 dims: 1 }', 'MODEL_CONFIG_INVALID', /expected a name, found none/],
   ['input { name: "x" dims: 1 }', 'MODEL_CONFIG_INVALID', /expected a data type, found none/],
   ['input { name: "x" data_type: TYPE_FP32 }', 'MODEL_CONFIG_INVALID', /at least one dimension/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: [1, -2] }', 'MODEL_CONFIG_INVALID', /m:1:50: expected a size, or -1/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: [4] format: FORMAT_NCHW }', 'MODEL_CONFIG_INVALID', /3 dimensions/],
-  ['max_batch_size: 2 input { name: "x" data_type: TYPE_FP32 dims: 1 optional: true }', 'MODEL_CONFIG_INVALID', /optional|false where max_batch_size/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: [4] reshape { shape: [2, 3] } }', 'MODEL_CONFIG_INVALID', /m:1:50: expected 4 elements as in dims, found 6/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: [2, -1] reshape { shape: [-1, 3] } }', 'MODEL_CONFIG_INVALID', /expected 2 elements as in dims, found 1/],
-  ['input { name: "x" data_type: TYPE_FP32 dims: [-1] reshape { shape: [-1, -1] } }', 'MODEL_CONFIG_INVALID', /expected 1 variable dimensions/],
-  ['output [{ name: "y" data_type: TYPE_FP32 dims: 1 }, { name: "y" data_type: TYPE_FP32 dims: 1 }]', 'MODEL_CONFIG_INVALID', /m:1:55: expected each name once/],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: [1, -2] }',
+    'MODEL_CONFIG_INVALID',
+    /m:1:50: expected a size, or -1/,
+  ],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: [4] format: FORMAT_NCHW }',
+    'MODEL_CONFIG_INVALID',
+    /3 dimensions/,
+  ],
+  [
+    'max_batch_size: 2 input { name: "x" data_type: TYPE_FP32 dims: 1 optional: true }',
+    'MODEL_CONFIG_INVALID',
+    /optional|false where max_batch_size/,
+  ],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: [4] reshape { shape: [2, 3] } }',
+    'MODEL_CONFIG_INVALID',
+    /m:1:50: expected 4 elements as in dims, found 6/,
+  ],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: [2, -1] reshape { shape: [-1, 3] } }',
+    'MODEL_CONFIG_INVALID',
+    /expected 2 elements as in dims, found 1/,
+  ],
+  [
+    'input { name: "x" data_type: TYPE_FP32 dims: [-1] reshape { shape: [-1, -1] } }',
+    'MODEL_CONFIG_INVALID',
+    /expected 1 variable dimensions/,
+  ],
+  [
+    'output [{ name: "y" data_type: TYPE_FP32 dims: 1 }, { name: "y" data_type: TYPE_FP32 dims: 1 }]',
+    'MODEL_CONFIG_INVALID',
+    /m:1:55: expected each name once/,
+  ],
   ['version_policy { latest {} }', 'MODEL_CONFIG_INVALID', /1 or more/],
   ['version_policy { specific {} }', 'MODEL_CONFIG_INVALID', /versions/],
-  ['version_policy { specific { versions: [1, -2] } }', 'MODEL_CONFIG_INVALID', /m:1:43: expected 1 or more, found -2/],
-  ['max_batch_size: 4 dynamic_batching { preferred_batch_size: [2, 8] }', 'MODEL_CONFIG_INVALID', /m:1:64: expected 1 to max_batch_size 4, found 8/],
+  [
+    'version_policy { specific { versions: [1, -2] } }',
+    'MODEL_CONFIG_INVALID',
+    /m:1:43: expected 1 or more, found -2/,
+  ],
+  [
+    'max_batch_size: 4 dynamic_batching { preferred_batch_size: [2, 8] }',
+    'MODEL_CONFIG_INVALID',
+    /m:1:64: expected 1 to max_batch_size 4, found 8/,
+  ],
   ['dynamic_batching { preferred_batch_size: 0 }', 'MODEL_CONFIG_INVALID', /found 0/],
   ['dynamic_batching { priority_levels: 2 }', 'MODEL_CONFIG_INVALID', /1 to priority_levels 2, found 0/],
   ['dynamic_batching { priority_levels: 2 default_priority_level: 3 }', 'MODEL_CONFIG_INVALID', /found 3/],
-  ['dynamic_batching { priority_levels: 2 default_priority_level: 1 preserve_ordering: true }', 'MODEL_CONFIG_INVALID', /several priority levels/],
-  ['dynamic_batching { priority_queue_policy { key: 1 value {} } }', 'MODEL_CONFIG_INVALID', /a level from 1 to priority_levels 0/],
-  ['dynamic_batching { default_queue_policy { timeout_action: DELAY } }', 'MODEL_CONFIG_UNSUPPORTED', /m:1:43: DELAY/],
-  ['dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { key: 1 value { timeout_action: DELAY } } }', 'MODEL_CONFIG_UNSUPPORTED', /DELAY/],
+  [
+    'dynamic_batching { priority_levels: 2 default_priority_level: 1 preserve_ordering: true }',
+    'MODEL_CONFIG_INVALID',
+    /several priority levels/,
+  ],
+  [
+    'dynamic_batching { priority_queue_policy { key: 1 value {} } }',
+    'MODEL_CONFIG_INVALID',
+    /a level from 1 to priority_levels 0/,
+  ],
+  [
+    'dynamic_batching { default_queue_policy { timeout_action: DELAY } }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /m:1:43: DELAY/,
+  ],
+  [
+    'dynamic_batching { priority_levels: 1 default_priority_level: 1 priority_queue_policy { key: 1 value { timeout_action: DELAY } } }',
+    'MODEL_CONFIG_UNSUPPORTED',
+    /DELAY/,
+  ],
 ]
 
 for (const [text, code, message] of FAULTS) {
   test(`Refused: ${text.trim()}`, (t) => {
     const error = t.throws(() => validateConfig(ConfigSource.parse('m', text), 'm'))
     t.is(isSentinodeError(error) ? error.code : String(error), code)
-    t.regex(error?.message ?? '', message)
+    t.regex(error.message, message)
   })
 }
 

@@ -38,19 +38,67 @@ test('Every form of the text format reads as protoc reads it', (t) => {
 })
 
 const BAD: readonly [title: string, text: string, place: string, expected: RegExp, found: RegExp][] = [
-  ['an unknown field', 'name: "a"\n  max_batchsize: 4', '2:3', /a field of ModelConfig .*"max_batch_size"/, /"max_batchsize"/],
+  [
+    'an unknown field',
+    'name: "a"\n  max_batchsize: 4',
+    '2:3',
+    /a field of ModelConfig .*"max_batch_size"/,
+    /"max_batchsize"/,
+  ],
   ['an unknown field of a message', 'input { nam: "a" }', '1:9', /a field of ModelInput/, /"nam"/],
-  ['a string for a number', 'max_batch_size: "4"', '1:17', /int32 number for "max_batch_size"/, /the string "4"/],
+  [
+    'a string for a number',
+    'max_batch_size: "4"',
+    '1:17',
+    /int32 number for "max_batch_size"/,
+    /the string "4"/,
+  ],
   ['a fraction for a whole number', 'max_batch_size: 4.5', '1:17', /int32 number/, /"4.5"/],
-  ['a number beyond its type', 'max_batch_size: 2147483648', '1:17', /from -2147483648 to 2147483647/, /2147483648/],
-  ['a negative number without a sign', 'input { dims: [1, 2]\n}\nmodel_warmup { batch_size: -1 }', '3:28', /uint32/, /"-" and "1"/],
-  ['an unknown enum value', 'input {\n\tdata_type: TYPE_FLOAT32 }', '2:13', /one of TYPE_INVALID, TYPE_BOOL/, /"TYPE_FLOAT32"/],
+  [
+    'a number beyond its type',
+    'max_batch_size: 2147483648',
+    '1:17',
+    /from -2147483648 to 2147483647/,
+    /2147483648/,
+  ],
+  [
+    'a negative number without a sign',
+    'input { dims: [1, 2]\n}\nmodel_warmup { batch_size: -1 }',
+    '3:28',
+    /uint32/,
+    /"-" and "1"/,
+  ],
+  [
+    'an unknown enum value',
+    'input {\n\tdata_type: TYPE_FLOAT32 }',
+    '2:13',
+    /one of TYPE_INVALID, TYPE_BOOL/,
+    /"TYPE_FLOAT32"/,
+  ],
   ['a quoted enum value', 'input { data_type: "TYPE_FP32" }', '1:20', /one of TYPE_INVALID/, /the string/],
   ['an enum number that does not exist', 'input { data_type: 99 }', '1:20', /one of TYPE_INVALID/, /"99"/],
-  ['a field twice', 'name: "a"\nmax_batch_size: 2\nmax_batch_size: 4', '3:1', /"max_batch_size" at most once/, /second time/],
+  [
+    'a field twice',
+    'name: "a"\nmax_batch_size: 2\nmax_batch_size: 4',
+    '3:1',
+    /"max_batch_size" at most once/,
+    /second time/,
+  ],
   ['a message twice', 'dynamic_batching {}\ndynamic_batching {}', '2:1', /at most once/, /second time/],
-  ['two members of a choice', 'dynamic_batching {} sequence_batching {}', '1:21', /no other choice beside "dynamic_batching"/, /sequence/],
-  ['a map key twice', 'metric_tags { key: "a" value: "1" }\nmetric_tags { key: "a" value: "2" }', '2:20', /each key once/, /"a"/],
+  [
+    'two members of a choice',
+    'dynamic_batching {} sequence_batching {}',
+    '1:21',
+    /no other choice beside "dynamic_batching"/,
+    /sequence/,
+  ],
+  [
+    'a map key twice',
+    'metric_tags { key: "a" value: "1" }\nmetric_tags { key: "a" value: "2" }',
+    '2:20',
+    /each key once/,
+    /"a"/,
+  ],
   ['a string that is not closed', 'name: "abc\nbackend: "x"', '1:7', /a closing "/, /end of the line/],
   ['a string that is not closed at the end', "name: 'abc", '1:7', /a closing '/, /end of the file/],
   ['an unknown escape', 'name: "a\\qb"', '1:9', /an escape sequence/, /q/],
@@ -66,7 +114,13 @@ const BAD: readonly [title: string, text: string, place: string, expected: RegEx
   ['a scalar for a message', 'input: 3', '1:8', /"{" of "input"/, /"3"/],
   ['a number that runs into letters', 'max_batch_size: 4x', '1:17', /int32 number/, /"4x"/],
   ['an octal number with a nine', 'max_batch_size: 09', '1:17', /int32 number/, /"09"/],
-  ['a boolean by another name', 'dynamic_batching { preserve_ordering: yes }', '1:39', /true or false/, /"yes"/],
+  [
+    'a boolean by another name',
+    'dynamic_batching { preserve_ordering: yes }',
+    '1:39',
+    /true or false/,
+    /"yes"/,
+  ],
   ['a character that means nothing', 'name: "a" $', '1:11', /a field, a value or a bracket/, /\$/],
   ['an extension', '[foo.bar]: 1', '1:1', /a field of ModelConfig/, /\[/],
   ['something else in a map', 'metric_tags { kay: "a" }', '1:15', /"key", "value"/, /"kay"/],
@@ -95,8 +149,20 @@ for (const [title, text, place, expected, found] of BAD) {
 }
 
 test('Texts with random damage are read, or refused, as protoc does it', (t) => {
-  const glyphs = fc.constantFrom(...'{}<>[]:;,-."\'\\#09ax \n', 'name', '0x', '1e5', 'inf', 'dims: 1', '\\x41')
-  const edit = fc.record({ at: fc.nat(FULL.length), remove: fc.nat(3), insert: fc.option(glyphs, { nil: '' }) })
+  const glyphs = fc.constantFrom(
+    ...Array.from('{}<>[]:;,-."\'\\#09ax \n'),
+    'name',
+    '0x',
+    '1e5',
+    'inf',
+    'dims: 1',
+    '\\x41',
+  )
+  const edit = fc.record({
+    at: fc.nat(FULL.length),
+    remove: fc.nat(3),
+    insert: fc.option(glyphs, { nil: '' }),
+  })
   let accepted = 0
   fc.assert(
     fc.property(fc.array(edit, { minLength: 1, maxLength: 2 }), (edits) => {
@@ -123,7 +189,10 @@ test('The place of any field can be asked for later', (t) => {
   t.is(source.where('max_batch_size'), 'm/config.pbtxt:4:1')
   t.is(source.where('input[1].dims[1]'), 'm/config.pbtxt:8:52')
   t.is(source.where('parameters["a"].string_value'), 'm/config.pbtxt:19:34')
-  t.is(source.where('dynamic_batching.priority_queue_policy["2"].allow_timeout_override'), 'm/config.pbtxt:16:37')
+  t.is(
+    source.where('dynamic_batching.priority_queue_policy["2"].allow_timeout_override'),
+    'm/config.pbtxt:16:37',
+  )
   t.is(source.where('dynamic_batching.default_queue_policy.max_queue_size'), 'm/config.pbtxt:11:1')
   t.is(source.where('response_cache'), 'm/config.pbtxt')
   t.true(source.has('input[1].optional'))

@@ -15,11 +15,17 @@ interface Kind {
   readonly write: Writer
 }
 
-const int = (bits: number): fc.Arbitrary<number> => fc.integer({ min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 })
+const int = (bits: number): fc.Arbitrary<number> =>
+  fc.integer({ min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 })
 const uint = (bits: number): fc.Arbitrary<number> => fc.integer({ min: 0, max: 2 ** bits - 1 })
 
 const KINDS: Partial<Record<DataType, Kind>> = {
-  BOOL: { field: 'boolContents', size: 1, values: fc.boolean(), write: (b, v, o) => b.writeUInt8(v ? 1 : 0, o) },
+  BOOL: {
+    field: 'boolContents',
+    size: 1,
+    values: fc.boolean(),
+    write: (b, v, o) => b.writeUInt8(Number(v), o),
+  },
   INT8: { field: 'intContents', size: 1, values: int(8), write: (b, v, o) => b.writeInt8(v, o) },
   INT16: { field: 'intContents', size: 2, values: int(16), write: (b, v, o) => b.writeInt16LE(v, o) },
   INT32: { field: 'intContents', size: 4, values: int(32), write: (b, v, o) => b.writeInt32LE(v, o) },
@@ -38,8 +44,18 @@ const KINDS: Partial<Record<DataType, Kind>> = {
     values: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
     write: (b, v, o) => b.writeBigUInt64LE(v, o),
   },
-  FP32: { field: 'fp32Contents', size: 4, values: fc.float({ noNaN: true }), write: (b, v, o) => b.writeFloatLE(v, o) },
-  FP64: { field: 'fp64Contents', size: 8, values: fc.double({ noNaN: true }), write: (b, v, o) => b.writeDoubleLE(v, o) },
+  FP32: {
+    field: 'fp32Contents',
+    size: 4,
+    values: fc.float({ noNaN: true }),
+    write: (b, v, o) => b.writeFloatLE(v, o),
+  },
+  FP64: {
+    field: 'fp64Contents',
+    size: 8,
+    values: fc.double({ noNaN: true }),
+    write: (b, v, o) => b.writeDoubleLE(v, o),
+  },
 }
 
 for (const [type, { field, size, values, write }] of Object.entries(KINDS)) {
@@ -74,7 +90,10 @@ test('Typed contents of BYTES become length-prefixed elements', (t) => {
         }),
       )
       const filled = contents({ bytesContents: elements })
-      const typed = checkRequest(model, request([input('x', 'BYTES', [elements.length], { contents: filled })]))
+      const typed = checkRequest(
+        model,
+        request([input('x', 'BYTES', [elements.length], { contents: filled })]),
+      )
       t.deepEqual(Buffer.from(typed.inputs[0] as Uint8Array), expected)
       t.notThrows(() => checkRequest(model, request([input('x', 'BYTES', [elements.length])], [expected])))
     }),
@@ -92,24 +111,35 @@ test('No damaged request does anything but be refused', (t) => {
   const anyInput = fc.record({
     name: fc.constantFrom('a', 'b', 'c', ''),
     datatype: fc.constantFrom('FP32', 'BYTES', 'INT8', 'FP16', 'nonsense', ''),
-    shape: fc.array(fc.oneof(fc.bigInt(-2n, 5n), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })), { maxLength: 5 }),
+    shape: fc.array(fc.oneof(fc.bigInt(-2n, 5n), fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })), {
+      maxLength: 5,
+    }),
     parameters: fc.constant({}),
     contents: fc.option(
-      fc.record({ fp32Contents: fc.array(fc.float(), { maxLength: 9 }), bytesContents: fc.array(fc.uint8Array()) }).map(contents),
+      fc
+        .record({
+          fp32Contents: fc.array(fc.float(), { maxLength: 9 }),
+          bytesContents: fc.array(fc.uint8Array()),
+        })
+        .map(contents),
       { nil: undefined },
     ),
   })
   let passed = 0
   fc.assert(
-    fc.property(fc.array(anyInput, { maxLength: 3 }), fc.array(fc.uint8Array({ maxLength: 70 }), { maxLength: 3 }), (inputs, raw) => {
-      try {
-        const checked = checkRequest(model, request(inputs, raw))
-        passed += 1
-        t.is(checked.inputs.length, 2)
-      } catch (error) {
-        t.is((error as { code?: string }).code, 'INVALID_REQUEST', String(error))
-      }
-    }),
+    fc.property(
+      fc.array(anyInput, { maxLength: 3 }),
+      fc.array(fc.uint8Array({ maxLength: 70 }), { maxLength: 3 }),
+      (inputs, raw) => {
+        try {
+          const checked = checkRequest(model, request(inputs, raw))
+          passed += 1
+          t.is(checked.inputs.length, 2)
+        } catch (error) {
+          t.is((error as { code?: string }).code, 'INVALID_REQUEST', String(error))
+        }
+      },
+    ),
     { numRuns: 3000 },
   )
   t.true(passed < 3000)

@@ -30,7 +30,11 @@ export function readAccelerators(source: ConfigSource): Accelerators {
     const at = `${AT}.gpu_execution_accelerator[${i}]`
     if (name === 'tensorrt') tensorrt = tensorrtOptions(source, parameters, at)
     else if (name === 'cuda') cuda = { ...parameters }
-    else throw source.unsupported(`${at}.name`, `accelerator ${JSON.stringify(name)} is not offered, only tensorrt and cuda`)
+    else
+      throw source.unsupported(
+        `${at}.name`,
+        `accelerator ${JSON.stringify(name)} is not offered, only tensorrt and cuda`,
+      )
   })
   accelerators?.cpuExecutionAccelerator.forEach(({ name }, i) => {
     const at = `${AT}.cpu_execution_accelerator[${i}].name`

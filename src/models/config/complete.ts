@@ -51,7 +51,11 @@ export function completeConfig(
   const fixed = [...network.inputs, ...outputs].find((tensor) => tensor.shape[0] !== -1)
   if (given.maxBatchSize > 0 && fixed !== undefined) {
     const first = fixed.shape[0] === undefined ? 'is a scalar' : `has dimension 0 fixed at ${fixed.shape[0]}`
-    throw source.invalid('max_batch_size', `0, because ${JSON.stringify(fixed.name)} ${first}`, String(given.maxBatchSize))
+    throw source.invalid(
+      'max_batch_size',
+      `0, because ${JSON.stringify(fixed.name)} ${first}`,
+      String(given.maxBatchSize),
+    )
   }
   const completes = given.input.length === 0 || given.output.length === 0
   const batchable = fixed === undefined && network.inputs.length > 0
@@ -112,7 +116,10 @@ function completeOutputs(source: ConfigSource, outputs: Network['outputs'], batc
 }
 
 /** Triton's form has at least one dimension: a tensor without one is [1], reshaped to []. */
-function describe(tensor: NativeTensorInfo, batched: boolean): Pick<ModelInput, 'name' | 'dataType' | 'dims' | 'reshape'> {
+function describe(
+  tensor: NativeTensorInfo,
+  batched: boolean,
+): Pick<ModelInput, 'name' | 'dataType' | 'dims' | 'reshape'> {
   const dims = tensor.shape.slice(batched ? 1 : 0).map(BigInt)
   return {
     name: tensor.name,
@@ -150,7 +157,8 @@ function checkTensor(
   if (tensor.shape.length === 0 && given.dims.every((dim) => dim === 1n)) return
   const shape = given.reshape?.shape ?? given.dims
   const at = given.reshape === undefined ? `${path}.dims` : `${path}.reshape.shape`
-  const fits = shape.length === network.length && network.every((dim, i) => dim === -1 || BigInt(dim) === shape[i])
+  const fits =
+    shape.length === network.length && network.every((dim, i) => dim === -1 || BigInt(dim) === shape[i])
   if (fits) return
   const note = batched ? ' after the batch dimension' : ''
   throw source.invalid(at, `[${network.join(', ')}]${note} as in the network`, `[${shape.join(', ')}]`)
@@ -169,7 +177,10 @@ function completeScheduling(
     const path = `dynamic_batching.preferred_batch_size[${i}]`
     throw source.invalid(path, `1 to max_batch_size ${maxBatchSize}`, String(size))
   })
-  const preferred = batching.preferredBatchSize.length > 0 || maxBatchSize === 0 ? batching.preferredBatchSize : [maxBatchSize]
+  const preferred =
+    batching.preferredBatchSize.length > 0 || maxBatchSize === 0
+      ? batching.preferredBatchSize
+      : [maxBatchSize]
   return { $case: 'dynamicBatching', value: { ...batching, preferredBatchSize: preferred } }
 }
 

@@ -1,7 +1,12 @@
 /** The scheduler's policy from the completed configuration. */
 import type { ModelQueuePolicy } from '../../generated/model_config.js'
 import { ModelConfig } from '../../generated/model_config.js'
-import { batchingPolicy, DEFAULT_QUEUE_POLICY, type BatchingPolicy, type QueuePolicy } from '../../scheduling/policy.js'
+import {
+  batchingPolicy,
+  DEFAULT_QUEUE_POLICY,
+  type BatchingPolicy,
+  type QueuePolicy,
+} from '../../scheduling/policy.js'
 import type { ConfigSource } from './source.js'
 
 /** What the server sets for every model. */
@@ -13,10 +18,15 @@ export type PolicyDefaults = Partial<
  * @param source the text, which knows whether `allow_timeout_override: false` was written or is only proto3's
  *   default: a request's timeout is honoured unless the text says no
  */
-export function readPolicy(source: ConfigSource, config: ModelConfig, defaults: PolicyDefaults): BatchingPolicy {
+export function readPolicy(
+  source: ConfigSource,
+  config: ModelConfig,
+  defaults: PolicyDefaults,
+): BatchingPolicy {
   const choice = config.schedulingChoice
   const maxBatchSize = Math.max(1, config.maxBatchSize)
-  if (choice?.$case !== 'dynamicBatching') return batchingPolicy({ ...defaults, maxBatchSize, dynamicBatching: false })
+  if (choice?.$case !== 'dynamicBatching')
+    return batchingPolicy({ ...defaults, maxBatchSize, dynamicBatching: false })
   const batching = choice.value
   const levels = Number(batching.priorityLevels)
   const at = 'dynamic_batching'
@@ -28,7 +38,10 @@ export function readPolicy(source: ConfigSource, config: ModelConfig, defaults: 
     preferredBatchSizes: batching.preferredBatchSize,
     maxQueueDelayMicroseconds: Number(batching.maxQueueDelayMicroseconds),
     preserveOrdering: batching.preserveOrdering,
-    ...(levels > 0 && { priorityLevels: levels, defaultPriorityLevel: Number(batching.defaultPriorityLevel) }),
+    ...(levels > 0 && {
+      priorityLevels: levels,
+      defaultPriorityLevel: Number(batching.defaultPriorityLevel),
+    }),
     defaultQueuePolicy: fallback,
     queuePolicies: new Map(
       [...batching.priorityQueuePolicy].map(([level, policy]) => [
@@ -39,7 +52,11 @@ export function readPolicy(source: ConfigSource, config: ModelConfig, defaults: 
   })
 }
 
-function readQueuePolicy(source: ConfigSource, policy: ModelQueuePolicy | undefined, path: string): QueuePolicy {
+function readQueuePolicy(
+  source: ConfigSource,
+  policy: ModelQueuePolicy | undefined,
+  path: string,
+): QueuePolicy {
   if (policy === undefined) return DEFAULT_QUEUE_POLICY
   return {
     maxQueueSize: policy.maxQueueSize,

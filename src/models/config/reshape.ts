@@ -29,7 +29,11 @@ function chunks(dims: readonly bigint[]): bigint[] {
 }
 
 /** Rewrites the concrete `shape`, which fits `from`, into `to`. */
-export function applyReshape(shape: readonly number[], from: readonly number[], to: readonly number[]): number[] {
+export function applyReshape(
+  shape: readonly number[],
+  from: readonly number[],
+  to: readonly number[],
+): number[] {
   const values = shape.filter((_, i) => from[i] === -1)
   return to.map((dim) => (dim === -1 ? (values.shift() ?? 0) : dim))
 }

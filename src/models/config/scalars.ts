@@ -2,19 +2,26 @@
 import { ScalarType } from '@bufbuild/protobuf'
 import { describe, TextFormatError, type Position, type Token } from './tokenizer.js'
 
-const INTEGER_RANGES: Partial<Record<ScalarType, { name: string; min: bigint; max: bigint; long: boolean }>> = {
-  [ScalarType.INT32]: { name: 'int32', min: -(2n ** 31n), max: 2n ** 31n - 1n, long: false },
-  [ScalarType.UINT32]: { name: 'uint32', min: 0n, max: 2n ** 32n - 1n, long: false },
-  [ScalarType.INT64]: { name: 'int64', min: -(2n ** 63n), max: 2n ** 63n - 1n, long: true },
-  [ScalarType.UINT64]: { name: 'uint64', min: 0n, max: 2n ** 64n - 1n, long: true },
-}
+const INTEGER_RANGES: Partial<Record<ScalarType, { name: string; min: bigint; max: bigint; long: boolean }>> =
+  {
+    [ScalarType.INT32]: { name: 'int32', min: -(2n ** 31n), max: 2n ** 31n - 1n, long: false },
+    [ScalarType.UINT32]: { name: 'uint32', min: 0n, max: 2n ** 32n - 1n, long: false },
+    [ScalarType.INT64]: { name: 'int64', min: -(2n ** 63n), max: 2n ** 63n - 1n, long: true },
+    [ScalarType.UINT64]: { name: 'uint64', min: 0n, max: 2n ** 64n - 1n, long: true },
+  }
 
 /**
  * @param negative whether a minus stood before the token
  * @param at where the value begins, the minus included
  * @param name the field's, for the message
  */
-export function parseScalar(type: ScalarType, token: Token, negative: boolean, at: Position, name: string): unknown {
+export function parseScalar(
+  type: ScalarType,
+  token: Token,
+  negative: boolean,
+  at: Position,
+  name: string,
+): unknown {
   const fail = (expected: string): never => {
     const found = negative ? `"-" and ${describe(token)}` : describe(token)
     throw new TextFormatError(at, `${expected} for ${JSON.stringify(name)}`, found)

@@ -14,7 +14,10 @@ export function modelConfigSchema(): DescMessage {
 
 function readSchema(): DescMessage {
   const bytes = readFileSync(new URL('../../generated/descriptors.binpb', import.meta.url))
-  const found = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes)).getMessage('inference.ModelConfig')
-  if (found === undefined) throw new SentinodeError('INTERNAL', 'the descriptor set lacks inference.ModelConfig')
+  const found = createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes)).getMessage(
+    'inference.ModelConfig',
+  )
+  if (found === undefined)
+    throw new SentinodeError('INTERNAL', 'the descriptor set lacks inference.ModelConfig')
   return found
 }

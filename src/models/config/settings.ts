@@ -36,7 +36,11 @@ export interface SettingsDefaults {
 }
 
 /** Throws MODEL_CONFIG_INVALID or MODEL_CONFIG_UNSUPPORTED; warnings are added to `warnings`. */
-export function readSettings(source: ConfigSource, defaults: SettingsDefaults, warnings: string[]): EngineSettings {
+export function readSettings(
+  source: ConfigSource,
+  defaults: SettingsDefaults,
+  warnings: string[],
+): EngineSettings {
   const parameters = readParameters(source, warnings)
   const accelerators = readAccelerators(source)
   return {
@@ -86,7 +90,8 @@ function readPlacements(
       if (id < 0) throw source.invalid(`${at}.gpus[${g}]`, "a GPU's number", String(id))
     })
     if (group.kind === Kind.KIND_CPU) {
-      if (group.gpus.length > 0) throw source.invalid(`${at}.gpus`, 'none where kind is KIND_CPU', String(group.gpus.length))
+      if (group.gpus.length > 0)
+        throw source.invalid(`${at}.gpus`, 'none where kind is KIND_CPU', String(group.gpus.length))
       if (named === 'cuda' || named === 'tensorrt') {
         throw source.invalid('parameters["target"]', 'a CPU target where kind is KIND_CPU', named)
       }

@@ -49,7 +49,10 @@ export class ConfigSource {
   }
 
   invalid(path: string, expected: string, found: string): SentinodeError {
-    return new SentinodeError('MODEL_CONFIG_INVALID', `${this.where(path)}: expected ${expected}, found ${found}`)
+    return new SentinodeError(
+      'MODEL_CONFIG_INVALID',
+      `${this.where(path)}: expected ${expected}, found ${found}`,
+    )
   }
 
   /** For what is in the schema, would change answers, and is not offered. */

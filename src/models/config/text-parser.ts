@@ -2,7 +2,14 @@
  * Reads protobuf's text format into a message, driven by the message's descriptor: what is not in the
  * schema, or has another type, is an error at its place. Knows nothing of any particular message.
  */
-import { create, ScalarType, type DescEnum, type DescField, type DescMessage, type Message } from '@bufbuild/protobuf'
+import {
+  create,
+  ScalarType,
+  type DescEnum,
+  type DescField,
+  type DescMessage,
+  type Message,
+} from '@bufbuild/protobuf'
 import { reflect, type ReflectList, type ReflectMap, type ReflectMessage } from '@bufbuild/protobuf/reflect'
 import { describe, TextFormatError, tokenize, type Position, type Token } from './tokenizer.js'
 import { parseScalar } from './scalars.js'
@@ -40,7 +47,11 @@ class Parser {
       }
       const field = into.fields.find((candidate) => candidate.name === token.text)
       if (field === undefined) {
-        throw new TextFormatError(token.at, `a field of ${into.desc.name}${nearest(into, token.text)}`, describe(token))
+        throw new TextFormatError(
+          token.at,
+          `a field of ${into.desc.name}${nearest(into, token.text)}`,
+          describe(token),
+        )
       }
       this.field(into, field, join(path, field.name), token)
       if (isSymbol(this.peek(), ',') || isSymbol(this.peek(), ';')) this.take()
@@ -48,11 +59,16 @@ class Parser {
   }
 
   private field(into: ReflectMessage, field: DescField, path: string, name: Token): void {
-    const isMessage = field.fieldKind === 'message' || (field.fieldKind === 'list' && field.listKind === 'message')
+    const isMessage =
+      field.fieldKind === 'message' || (field.fieldKind === 'list' && field.listKind === 'message')
     const colon = isSymbol(this.peek(), ':')
     if (colon) this.take()
     else if (!isMessage && field.fieldKind !== 'map') {
-      throw new TextFormatError(this.peek().at, `":" after ${JSON.stringify(field.name)}`, describe(this.peek()))
+      throw new TextFormatError(
+        this.peek().at,
+        `":" after ${JSON.stringify(field.name)}`,
+        describe(this.peek()),
+      )
     }
     if (field.fieldKind !== 'list' && field.fieldKind !== 'map') this.checkOnce(into, field, name)
     this.mark(path, name.at)
@@ -70,7 +86,8 @@ class Parser {
       this.value(into, field, path)
       const separator = this.take()
       if (isSymbol(separator, ']')) return
-      if (!isSymbol(separator, ',')) throw new TextFormatError(separator.at, '"," or "]"', describe(separator))
+      if (!isSymbol(separator, ','))
+        throw new TextFormatError(separator.at, '"," or "]"', describe(separator))
     }
   }
 
@@ -141,8 +158,10 @@ class Parser {
       else value = this.scalar(field.scalar, 'value')
       if (isSymbol(this.peek(), ',') || isSymbol(this.peek(), ';')) this.take()
     }
-    key ??= field.mapKey === ScalarType.STRING ? '' : field.mapKey === ScalarType.BOOL ? false : zero(field.mapKey)
-    if (map.has(key)) throw new TextFormatError(keyAt, 'each key once', `${JSON.stringify(String(key))} a second time`)
+    key ??=
+      field.mapKey === ScalarType.STRING ? '' : field.mapKey === ScalarType.BOOL ? false : zero(field.mapKey)
+    if (map.has(key))
+      throw new TextFormatError(keyAt, 'each key once', `${JSON.stringify(String(key))} a second time`)
     value ??= emptyValue(field)
     map.set(key, value)
     const entry = `${path}[${JSON.stringify(String(key))}]`
@@ -188,7 +207,11 @@ class Parser {
     }
     const rival = field.oneof?.fields.find((other) => written.has(other))
     if (rival !== undefined) {
-      throw new TextFormatError(name.at, `no other choice beside ${JSON.stringify(rival.name)}`, describe(name))
+      throw new TextFormatError(
+        name.at,
+        `no other choice beside ${JSON.stringify(rival.name)}`,
+        describe(name),
+      )
     }
     written.add(field)
   }
@@ -220,14 +243,24 @@ function join(path: string, name: string): string {
 }
 
 function zero(type: ScalarType): unknown {
-  const long = [ScalarType.INT64, ScalarType.UINT64, ScalarType.SINT64, ScalarType.FIXED64, ScalarType.SFIXED64]
+  const long = [
+    ScalarType.INT64,
+    ScalarType.UINT64,
+    ScalarType.SINT64,
+    ScalarType.FIXED64,
+    ScalarType.SFIXED64,
+  ]
   return long.includes(type) ? 0n : 0
 }
 
 function emptyValue(field: DescField & { fieldKind: 'map' }): unknown {
   if (field.mapKind === 'message') return reflect(field.message, create(field.message))
   if (field.mapKind === 'enum') return 0
-  return field.scalar === ScalarType.STRING ? '' : field.scalar === ScalarType.BOOL ? false : zero(field.scalar)
+  return field.scalar === ScalarType.STRING
+    ? ''
+    : field.scalar === ScalarType.BOOL
+      ? false
+      : zero(field.scalar)
 }
 
 /** ` (did you mean "x"?)` for a field that differs in case, underscores or one or two letters. */

@@ -155,7 +155,11 @@ class Tokenizer {
     const unicode = this.match(/u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}/y)
     const point = unicode === null ? NaN : parseInt(unicode.slice(1), 16)
     if (!(point <= 0x10ffff) || (point >= 0xd800 && point <= 0xdfff)) {
-      throw new TextFormatError(at, 'an escape sequence', `\\${unicode ?? (char === '\n' ? 'end of line' : char)}`)
+      throw new TextFormatError(
+        at,
+        'an escape sequence',
+        `\\${unicode ?? (char === '\n' ? 'end of line' : char)}`,
+      )
     }
     return new TextEncoder().encode(String.fromCodePoint(point))
   }

@@ -3,7 +3,12 @@
  * answers and is not offered (the model is then UNAVAILABLE), and what changes no answer and is left
  * aside with a warning.
  */
-import type { ModelDynamicBatching, ModelInput, ModelOutput, ModelQueuePolicy } from '../../generated/model_config.js'
+import type {
+  ModelDynamicBatching,
+  ModelInput,
+  ModelOutput,
+  ModelQueuePolicy,
+} from '../../generated/model_config.js'
 import { DataType, ModelInput_Format, ModelQueuePolicy_TimeoutAction } from '../../generated/model_config.js'
 import { checkReshape } from './reshape.js'
 import type { ConfigSource } from './source.js'
@@ -13,7 +18,8 @@ export function validateConfig(source: ConfigSource, modelName: string): string[
   checkIdentity(source, modelName)
   refuseUnsupported(source)
   const { config } = source
-  if (config.maxBatchSize < 0) throw source.invalid('max_batch_size', '0 or more', String(config.maxBatchSize))
+  if (config.maxBatchSize < 0)
+    throw source.invalid('max_batch_size', '0 or more', String(config.maxBatchSize))
   config.input.forEach((input, i) => {
     checkInput(source, input, `input[${i}]`)
   })
@@ -23,19 +29,31 @@ export function validateConfig(source: ConfigSource, modelName: string): string[
   checkUnique(source, config.input, 'input')
   checkUnique(source, config.output, 'output')
   checkVersionPolicy(source)
-  if (config.schedulingChoice?.$case === 'dynamicBatching') checkBatching(source, config.schedulingChoice.value)
+  if (config.schedulingChoice?.$case === 'dynamicBatching')
+    checkBatching(source, config.schedulingChoice.value)
   return warnings(source)
 }
 
 function checkIdentity(source: ConfigSource, modelName: string): void {
   const { config } = source
   if (config.name !== '' && config.name !== modelName) {
-    throw source.invalid('name', `${JSON.stringify(modelName)} (the folder's name)`, JSON.stringify(config.name))
+    throw source.invalid(
+      'name',
+      `${JSON.stringify(modelName)} (the folder's name)`,
+      JSON.stringify(config.name),
+    )
   }
   const onnx = config.platform === '' || config.platform === 'onnxruntime_onnx'
-  if (!onnx) throw source.unsupported('platform', `platform ${JSON.stringify(config.platform)} is not served, only "onnxruntime_onnx"`)
+  if (!onnx)
+    throw source.unsupported(
+      'platform',
+      `platform ${JSON.stringify(config.platform)} is not served, only "onnxruntime_onnx"`,
+    )
   if (config.backend !== '' && config.backend !== 'onnxruntime') {
-    throw source.unsupported('backend', `backend ${JSON.stringify(config.backend)} is not served, only "onnxruntime"`)
+    throw source.unsupported(
+      'backend',
+      `backend ${JSON.stringify(config.backend)} is not served, only "onnxruntime"`,
+    )
   }
   if (config.runtime !== '') throw source.unsupported('runtime', 'a backend library of its own is not loaded')
   if (/[/\\]|^\.\.?$/.test(config.defaultModelFilename)) {
@@ -53,10 +71,26 @@ function refuseUnsupported(source: ConfigSource): void {
   refuse('ensemble_scheduling', scheduling === 'ensembleScheduling', 'an ensemble')
   refuse('batch_input', config.batchInput.length > 0, 'batch_input')
   refuse('batch_output', config.batchOutput.length > 0, 'batch_output')
-  refuse('model_transaction_policy.decoupled', config.modelTransactionPolicy?.decoupled === true, 'a decoupled model')
-  refuse('model_operations', (config.modelOperations?.opLibraryFilename ?? []).length > 0, 'an operator library')
-  refuse('cc_model_filenames', Object.keys(config.ccModelFilenames).length > 0, 'a file per compute capability')
-  refuse('model_repository_agents', (config.modelRepositoryAgents?.agents ?? []).length > 0, 'a repository agent')
+  refuse(
+    'model_transaction_policy.decoupled',
+    config.modelTransactionPolicy?.decoupled === true,
+    'a decoupled model',
+  )
+  refuse(
+    'model_operations',
+    (config.modelOperations?.opLibraryFilename ?? []).length > 0,
+    'an operator library',
+  )
+  refuse(
+    'cc_model_filenames',
+    Object.keys(config.ccModelFilenames).length > 0,
+    'a file per compute capability',
+  )
+  refuse(
+    'model_repository_agents',
+    (config.modelRepositoryAgents?.agents ?? []).length > 0,
+    'a repository agent',
+  )
   config.input.forEach((input, i) => {
     refuse(`input[${i}].allow_ragged_batch`, input.allowRaggedBatch, 'a ragged batch')
     refuse(`input[${i}].is_shape_tensor`, input.isShapeTensor, 'a shape tensor')
@@ -80,7 +114,8 @@ function checkInput(source: ConfigSource, input: ModelInput, path: string): void
 
 function checkTensor(source: ConfigSource, tensor: ModelInput | ModelOutput, path: string): void {
   if (tensor.name === '') throw source.invalid(path, 'a name', 'none')
-  if (tensor.dataType === DataType.TYPE_INVALID) throw source.invalid(`${path}.data_type`, 'a data type', 'none')
+  if (tensor.dataType === DataType.TYPE_INVALID)
+    throw source.invalid(`${path}.data_type`, 'a data type', 'none')
   if (tensor.dims.length === 0) throw source.invalid(`${path}.dims`, 'at least one dimension', 'none')
   const check = (dims: readonly bigint[], at: string): void => {
     dims.forEach((dim, i) => {
@@ -99,7 +134,11 @@ function checkTensor(source: ConfigSource, tensor: ModelInput | ModelOutput, pat
 function checkUnique(source: ConfigSource, tensors: readonly { name: string }[], field: string): void {
   tensors.forEach((tensor, i) => {
     if (tensors.findIndex((other) => other.name === tensor.name) < i) {
-      throw source.invalid(`${field}[${i}].name`, 'each name once', `${JSON.stringify(tensor.name)} a second time`)
+      throw source.invalid(
+        `${field}[${i}].name`,
+        'each name once',
+        `${JSON.stringify(tensor.name)} a second time`,
+      )
     }
   })
 }
@@ -112,7 +151,8 @@ function checkVersionPolicy(source: ConfigSource): void {
   if (choice?.$case !== 'specific') return
   if (choice.value.versions.length === 0) throw source.invalid('version_policy.specific', 'versions', 'none')
   choice.value.versions.forEach((version, i) => {
-    if (version < 1n) throw source.invalid(`version_policy.specific.versions[${i}]`, '1 or more', String(version))
+    if (version < 1n)
+      throw source.invalid(`version_policy.specific.versions[${i}]`, '1 or more', String(version))
   })
 }
 
@@ -139,14 +179,18 @@ function checkBatching(source: ConfigSource, batching: ModelDynamicBatching): vo
   }
   for (const [key, policy] of batching.priorityQueuePolicy) {
     const path = `${at}.priority_queue_policy["${key}"]`
-    if (key < 1n || key > levels) throw source.invalid(path, `a level from 1 to priority_levels ${levels}`, String(key))
+    if (key < 1n || key > levels)
+      throw source.invalid(path, `a level from 1 to priority_levels ${levels}`, String(key))
     checkQueuePolicy(source, policy, path)
   }
 }
 
 function checkQueuePolicy(source: ConfigSource, policy: ModelQueuePolicy, path: string): void {
   if (policy.timeoutAction === ModelQueuePolicy_TimeoutAction.DELAY) {
-    throw source.unsupported(`${path}.timeout_action`, 'DELAY runs what has expired and is not offered, only REJECT')
+    throw source.unsupported(
+      `${path}.timeout_action`,
+      'DELAY runs what has expired and is not offered, only REJECT',
+    )
   }
 }
 

@@ -10,7 +10,9 @@ export function checkBytesTensor(name: string, model: string, data: Uint8Array, 
   while (offset < data.byteLength) {
     const left = data.byteLength - offset
     if (left < 4) {
-      throw invalid(`incomplete string length indicator for ${tensor}, expecting 4 bytes but only ${left} bytes available`)
+      throw invalid(
+        `incomplete string length indicator for ${tensor}, expecting 4 bytes but only ${left} bytes available`,
+      )
     }
     found += 1
     if (found > elements) {
@@ -18,7 +20,9 @@ export function checkBytesTensor(name: string, model: string, data: Uint8Array, 
     }
     const length = view.getUint32(offset, true)
     if (length > left - 4) {
-      throw invalid(`incomplete string data for ${tensor}, expecting ${length} bytes but only ${left - 4} bytes available`)
+      throw invalid(
+        `incomplete string data for ${tensor}, expecting ${length} bytes but only ${left - 4} bytes available`,
+      )
     }
     offset += 4 + length
   }

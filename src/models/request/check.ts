@@ -83,7 +83,9 @@ function locatePayloads(request: DecodedRequest): Payload[] {
     }
     const data = raw[i]
     if (data === undefined) {
-      throw invalid(`unable to find data for input tensor ${quote(input.name)} for model ${quote(model)} in request.`)
+      throw invalid(
+        `unable to find data for input tensor ${quote(input.name)} for model ${quote(model)} in request.`,
+      )
     }
     return { raw: data }
   })
@@ -95,7 +97,8 @@ function checkInputCount(signature: ModelSignature, request: DecodedRequest): vo
   const most = signature.inputs.length
   if (given.length >= required.length && given.length <= most) return
   const missing = required.map((input) => input.name).filter((name) => !given.includes(name))
-  const expected = required.length === most ? `${most} inputs` : `number of inputs between ${required.length} and ${most}`
+  const expected =
+    required.length === most ? `${most} inputs` : `number of inputs between ${required.length} and ${most}`
   throw invalid(
     `expected ${expected} but got ${given.length} inputs for model ${quote(signature.name)}. ` +
       `Got input(s) ${quoteAll(given)}, but missing required input(s) ${quoteAll(missing)}. ` +
@@ -175,7 +178,8 @@ function checkData(
   payload: Payload,
 ): Uint8Array {
   const elements = elementCount(input.name, input.shape)
-  const encode = (): Uint8Array => (input.contents === undefined ? new Uint8Array(0) : encodeContents(input, input.contents))
+  const encode = (): Uint8Array =>
+    input.contents === undefined ? new Uint8Array(0) : encodeContents(input, input.contents)
   if (expected.dataType === 'BYTES') {
     const data = 'raw' in payload ? payload.raw : encode()
     checkBytesTensor(input.name, signature.name, data, elements)
@@ -192,7 +196,9 @@ function checkData(
   if (!('raw' in payload)) return encode()
   // Any other byte is undefined behaviour once C++ reads it as a bool.
   if (expected.dataType === 'BOOL' && !holdsBooleans(payload.raw)) {
-    throw invalid(`input ${quote(input.name)} for model ${quote(signature.name)} has a BOOL that is neither 0 nor 1`)
+    throw invalid(
+      `input ${quote(input.name)} for model ${quote(signature.name)} has a BOOL that is neither 0 nor 1`,
+    )
   }
   return payload.raw
 }

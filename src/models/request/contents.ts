@@ -31,7 +31,11 @@ export interface FilledContents {
 }
 
 /** INVALID_REQUEST where two fields are filled or the filled one does not go with the input's datatype. */
-export function inspectContents(input: RequestInput, model: string, contents: TypedContents): FilledContents | null {
+export function inspectContents(
+  input: RequestInput,
+  model: string,
+  contents: TypedContents,
+): FilledContents | null {
   let filled: FilledContents | null = null
   for (const [field, types] of FIELDS) {
     const elements = contents[field].length
@@ -86,10 +90,17 @@ export function encodeContents(input: RequestInput, contents: TypedContents): Ui
   }
 }
 
-function inRange(input: RequestInput, values: readonly number[], min: number, max: number): readonly number[] {
+function inRange(
+  input: RequestInput,
+  values: readonly number[],
+  min: number,
+  max: number,
+): readonly number[] {
   const at = values.findIndex((value) => value < min || value > max)
   if (at < 0) return values
-  throw invalid(`value ${at} of input ${quote(input.name)} is out of range for datatype ${quote(input.datatype)}`)
+  throw invalid(
+    `value ${at} of input ${quote(input.name)} is out of range for datatype ${quote(input.datatype)}`,
+  )
 }
 
 /** Typed arrays have the machine's byte order, which is little-endian wherever the addon runs. */

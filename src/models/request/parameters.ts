@@ -50,7 +50,8 @@ export function readParameters(parameters: Parameters): RequestParameters {
               `starting with 'triton_' are allowed: ${ALLOWED_RESERVED}`,
           )
         }
-        if (kind === undefined || kind === 'uint64Param') throw wrong('int64_param, bool_param, or string_param')
+        if (kind === undefined || kind === 'uint64Param')
+          throw wrong('int64_param, bool_param, or string_param')
     }
   }
   return { priority, timeoutMicroseconds: timeout }
@@ -59,7 +60,10 @@ export function readParameters(parameters: Parameters): RequestParameters {
 /** NOT_IMPLEMENTED where a tensor is said to lie in shared memory, which is not offered. */
 export function refuseSharedMemory(name: string, parameters: Parameters): void {
   if (SHARED_MEMORY.some((key) => Object.hasOwn(parameters, key))) {
-    throw new SentinodeError('NOT_IMPLEMENTED', `shared memory of tensor ${quote(name)}: not offered by this server`)
+    throw new SentinodeError(
+      'NOT_IMPLEMENTED',
+      `shared memory of tensor ${quote(name)}: not offered by this server`,
+    )
   }
 }
 

@@ -6,7 +6,8 @@ const LARGEST = Number.MAX_SAFE_INTEGER
 /** Elements of a shape; INVALID_REQUEST for a negative dimension or more than can be counted. */
 export function elementCount(name: string, shape: readonly bigint[]): number {
   const dims = shape.map((dim) => {
-    if (dim < 0n) throw invalid(`tensor ${quote(name)} contains an invalid dimension in shape ${showShape(shape)}`)
+    if (dim < 0n)
+      throw invalid(`tensor ${quote(name)} contains an invalid dimension in shape ${showShape(shape)}`)
     if (dim > BigInt(LARGEST)) throw tooLarge('element count', name)
     return Number(dim)
   })

@@ -7,7 +7,9 @@ import type { ModelSignature } from '../../../src/models/signature.js'
 export function signature(
   inputs: readonly [name: string, dataType: DataType, dims: number[], extra?: object][],
   maxBatchSize = 8,
-  outputs: readonly [name: string, dataType: DataType, dims: number[], extra?: object][] = [['y', 'FP32', [-1]]],
+  outputs: readonly [name: string, dataType: DataType, dims: number[], extra?: object][] = [
+    ['y', 'FP32', [-1]],
+  ],
 ): ModelSignature {
   return {
     name: 'm',
@@ -39,7 +41,12 @@ export function contents(filled: Partial<TypedContents>): TypedContents {
   return { ...InferTensorContents.create(), ...filled }
 }
 
-export function input(name: string, datatype: string, shape: readonly (number | bigint)[], extra = {}): RequestInput {
+export function input(
+  name: string,
+  datatype: string,
+  shape: readonly (number | bigint)[],
+  extra = {},
+): RequestInput {
   return { name, datatype, shape: shape.map(BigInt), parameters: {}, contents: undefined, ...extra }
 }
 
