@@ -2,6 +2,7 @@
 
 #include <onnxruntime_session_options_config_keys.h>
 
+#include <filesystem>
 #include <mutex>
 #include <utility>
 
@@ -54,9 +55,6 @@ Ort::SessionOptions ToOrt(const SessionOptions& options) {
   result.AddConfigEntry(kOrtSessionOptionsConfigAllowIntraOpSpinning,
                         options.allow_spinning ? "1" : "0");
   if (!options.cpu_memory_arena) result.DisableCpuMemArena();
-#ifdef SENTINODE_HAVE_OPERATORS
-  RegisterOperators(result, &Ort::GetApi());
-#endif
   return result;
 }
 
@@ -84,6 +82,12 @@ Result<std::shared_ptr<Session>> Session::Create(SessionOptions options) {
 Status Session::Load(const SessionOptions& options) {
   std::lock_guard<std::mutex> lock(creation_mutex);
   Ort::SessionOptions ort_options = ToOrt(options);
+#ifdef SENTINODE_HAVE_OPERATORS
+  const std::string folder = std::filesystem::path(options.model_path).parent_path().string();
+  operators_ = RegisterOperators(
+      ort_options, &Ort::GetApi(),
+      {options.model_path.empty() || !folder.empty() ? folder : ".", options.threads});
+#endif
   SENTINODE_RETURN_IF_ERROR(AppendProvider(ort_options, options.provider));
   ort_ = options.model_path.empty()
              ? std::make_unique<Ort::Session>(OrtEnvironment(), options.model_bytes.data(),

@@ -20,6 +20,8 @@ struct Session;
 
 namespace sentinode {
 
+class Operators;
+
 struct TensorInfo {
   std::string name;
   DataType type = DataType::kFp32;
@@ -58,12 +60,15 @@ class Session {
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
   const Ort::MemoryInfo& memory_info() const { return *memory_info_; }
   Ort::Session& ort() const { return *ort_; }
+  // The 4D operators of this session; null in a build without them.
+  const Operators* operators() const { return operators_.get(); }
 
  private:
   Session();
   Status Load(const SessionOptions& options);
   Status ReadSignature();
 
+  std::shared_ptr<Operators> operators_;  // outlives the session
   std::unique_ptr<Ort::Session> ort_;
   std::unique_ptr<Ort::MemoryInfo> memory_info_;
   std::shared_ptr<Allocator> allocator_;

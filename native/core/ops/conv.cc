@@ -1,0 +1,180 @@
+#include "core/ops/conv.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+
+#include "core/ops/onednn.h"
+#include "core/ops/toom_cook.h"
+
+namespace sentinode::ops {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kCacheBudget = size_t{12} << 20;
+constexpr size_t kLeastBudget = size_t{256} << 10;
+// Input channels up to which the narrow form is tried: beyond, a matrix product is as good.
+constexpr int64_t kNarrowChannels = 4;
+
+bool IsDepthwise(const ConvProblem& p) {
+  return p.step->groups > 1 && p.step->groups == p.in.c && p.step->groups == p.out.c;
+}
+
+int64_t GroupChannels(const ConvProblem& p) { return p.in.c / p.step->groups; }
+
+// oneDNN's own grouped code wants whole vectors of channels in each group.
+bool SuitsDirect(const ConvProblem& p) {
+  return p.step->groups == 1 ||
+         (GroupChannels(p) % 16 == 0 && (p.out.c / p.step->groups) % 16 == 0);
+}
+
+}  // namespace
+
+WeightBuffer::WeightBuffer(size_t bytes) : bytes_(bytes) {
+  const size_t rounded = std::max<size_t>((bytes + kAlignment - 1) / kAlignment, 1) * kAlignment;
+  data_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, rounded)));
+  if (!data_) throw std::bad_alloc();
+}
+
+void WeightBuffer::Free::operator()(uint8_t* data) const { std::free(data); }
+
+size_t WeightCache::bytes() const {
+  size_t sum = 0;
+  for (const auto& [name, kept] : kept_) {
+    if (const auto buffer = kept.lock()) sum += buffer->bytes();
+  }
+  return sum;
+}
+
+std::string ToString(const ConvChoice& choice) {
+  const std::string precision = choice.products == Element::kBfloat16 ? "bf16" : "fp32";
+  switch (choice.kind) {
+    case ConvKind::kDirect:
+      return "direct(" + precision + ")";
+    case ConvKind::kFast:
+      return "fast(" + std::to_string(choice.tile) + "," + precision + ")";
+    case ConvKind::kNarrow:
+      return "narrow";
+    case ConvKind::kNarrowFast:
+      return "narrow-fast(" + std::to_string(choice.tile) + ")";
+    case ConvKind::kDepthwise:
+      return "depthwise";
+  }
+  return "";
+}
+
+bool HasFastForm(const Step& step) {
+  const Window& w = step.window;
+  // A window that lies in the padding alone would leave a slab without input.
+  const int reach = w.dilations[1] * (w.kernel[1] - 1) + 1;
+  return w.strides[0] == 1 && w.dilations[0] == 1 && w.kernel[0] >= 2 &&
+         w.kernel[0] <= kMaxTileTaps && w.pads[1] < reach && w.pads[5] < reach;
+}
+
+size_t WorkspaceBudget(const ConvProblem& p) {
+  const size_t values =
+      static_cast<size_t>(p.in.elements() + p.out.elements()) * ElementSize(p.element);
+  return std::clamp(values / 5 * 3, kLeastBudget, kCacheBudget);
+}
+
+std::vector<float> TransformWeights(const ConvProblem& p, int tile) {
+  const Window& w = p.step->window;
+  const ToomCook form = MakeToomCook(tile, w.kernel[0]);
+  const size_t taps = static_cast<size_t>(form.taps);
+  const size_t inner =
+      static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
+  const size_t pairs = static_cast<size_t>(p.out.c * GroupChannels(p));
+  std::vector<float> products(static_cast<size_t>(form.products) * pairs * inner);
+  for (size_t j = 0; j < static_cast<size_t>(form.products); ++j) {
+    for (size_t pair = 0; pair < pairs; ++pair) {
+      const float* from = p.weights + pair * taps * inner;
+      float* to = products.data() + (j * pairs + pair) * inner;
+      for (size_t i = 0; i < inner; ++i) {
+        double sum = 0;
+        for (size_t tap = 0; tap < taps; ++tap) {
+          sum += form.weight[j * taps + tap] * static_cast<double>(from[tap * inner + i]);
+        }
+        to[i] = static_cast<float>(sum);
+      }
+    }
+  }
+  return products;
+}
+
+std::vector<ConvChoice> ConvCandidates(const ConvProblem& p, bool exact_taps) {
+  if (IsDepthwise(p)) return {{ConvKind::kDepthwise, 0, Element::kFloat32}};
+  const bool direct = SuitsDirect(p);
+  const bool narrow = !direct || GroupChannels(p) <= kNarrowChannels;
+  const bool fast = !exact_taps && HasFastForm(*p.step) && p.out.t >= 2;
+  std::vector<int> tiles;
+  if (fast) {
+    // The fewest multiplications first, and the milder next one: nearer to direct in its rounding, and
+    // quicker where transforms weigh more than products.
+    for (int tile = std::min<int>(kMaxTileOutputs, static_cast<int>(p.out.t)); tile >= 2; --tile) {
+      const int largest = SplitFrames(p.out.t, tile)[0];
+      if (std::find(tiles.begin(), tiles.end(), largest) == tiles.end()) tiles.push_back(largest);
+    }
+    const auto products = [&p](int tile) {
+      int sum = 0;
+      for (const int size : SplitFrames(p.out.t, tile)) sum += size + p.step->window.kernel[0] - 1;
+      return sum;
+    };
+    std::stable_sort(tiles.begin(), tiles.end(),
+                     [&](int a, int b) { return products(a) < products(b); });
+    if (tiles.size() > 3) tiles.resize(3);
+  }
+  std::vector<ConvChoice> choices;
+  if (narrow) {
+    for (const int tile : tiles) {
+      choices.push_back({ConvKind::kNarrowFast, tile, Element::kFloat32});
+    }
+    choices.push_back({ConvKind::kNarrow, 0, Element::kFloat32});
+  }
+  if (direct) {
+    if (p.element == Element::kBfloat16) {
+      for (const int tile : tiles) choices.push_back({ConvKind::kFast, tile, Element::kBfloat16});
+    }
+    for (const int tile : tiles) choices.push_back({ConvKind::kFast, tile, Element::kFloat32});
+    choices.push_back({ConvKind::kDirect, 0, p.element});
+  }
+  return choices;
+}
+
+ConvChoice Fit(const ConvProblem& p, ConvChoice choice) {
+  const std::vector<ConvChoice> possible = ConvCandidates(p, false);
+  const auto has = [&possible](ConvKind kind) {
+    return std::any_of(possible.begin(), possible.end(),
+                       [kind](const ConvChoice& c) { return c.kind == kind; });
+  };
+  const bool fast = choice.kind == ConvKind::kFast || choice.kind == ConvKind::kNarrowFast;
+  if (fast && has(choice.kind)) {
+    const int most = static_cast<int>(std::min<int64_t>(p.out.t, choice.tile));
+    choice.tile = SplitFrames(p.out.t, most)[0];
+    return choice;
+  }
+  if (choice.kind == ConvKind::kNarrowFast && has(ConvKind::kNarrow)) {
+    return {ConvKind::kNarrow, 0, Element::kFloat32};
+  }
+  if (!fast && has(choice.kind)) return choice;
+  return possible.back();
+}
+
+Result<std::unique_ptr<ConvForm>> MakeConvForm(const ConvProblem& p, const ConvChoice& choice,
+                                               WeightCache& cache) {
+  switch (choice.kind) {
+    case ConvKind::kDirect:
+      return MakeDirectConv(p, cache);
+    case ConvKind::kFast:
+      return MakeFastConv(p, choice, cache);
+    case ConvKind::kNarrow:
+    case ConvKind::kNarrowFast:
+      return MakeNarrowConv(p, choice, cache);
+    case ConvKind::kDepthwise:
+      return MakeDepthwiseConv(p, cache);
+  }
+  return Status("INTERNAL", "a convolution of an unknown form");
+}
+
+Status Cancelled() { return Status("CANCELLED", "The run was cancelled."); }
+
+}  // namespace sentinode::ops

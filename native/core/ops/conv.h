@@ -1,0 +1,124 @@
+// A convolution over four spatial axes, in one of several forms. A form is made for one layer and one
+// size; it owns its primitives and shares its prepared weights.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/status.h"
+#include "core/ops/geometry.h"
+#include "core/ops/plan.h"
+#include "core/ops/simd.h"
+
+namespace sentinode::ops {
+
+// Memory for prepared weights, aligned for vectors.
+class WeightBuffer {
+ public:
+  explicit WeightBuffer(size_t bytes);
+  uint8_t* data() { return data_.get(); }
+  const uint8_t* data() const { return data_.get(); }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  struct Free {
+    void operator()(uint8_t* data) const;
+  };
+  std::unique_ptr<uint8_t, Free> data_;
+  size_t bytes_;
+};
+
+// The prepared weights of one layer that are in use, by the name of their form and layout. Forms of
+// several sizes share them; they go with the last form that uses them. Not for several threads.
+class WeightCache {
+ public:
+  template <typename Make>
+  std::shared_ptr<const WeightBuffer> Get(const std::string& name, const Make& make) {
+    std::weak_ptr<const WeightBuffer>& kept = kept_[name];
+    std::shared_ptr<const WeightBuffer> buffer = kept.lock();
+    if (!buffer) kept = buffer = make();
+    return buffer;
+  }
+  // Of those in use.
+  size_t bytes() const;
+
+ private:
+  std::map<std::string, std::weak_ptr<const WeightBuffer>> kept_;
+};
+
+struct ConvProblem {
+  const Step* step = nullptr;
+  Volume in;
+  Volume out;
+  Element element = Element::kFloat32;  // of the values in and out
+  const float* weights = nullptr;       // ONNX's [out][in / groups][kT][kD][kH][kW]
+  // kCyclicTail numbers longer than the channels; null without bias.
+  const float* bias = nullptr;
+  int threads = 1;
+};
+
+enum class ConvKind { kDirect, kFast, kNarrow, kNarrowFast, kDepthwise };
+
+struct ConvChoice {
+  ConvKind kind = ConvKind::kDirect;
+  int tile = 0;                                 // fast: most output frames of a tile
+  Element products = Element::kFloat32;         // what the multiplications run in
+  bool operator==(const ConvChoice& other) const {
+    return kind == other.kind && tile == other.tile && products == other.products;
+  }
+};
+
+// "direct", "fast(5)", "fast(3,bf16)", ...
+std::string ToString(const ConvChoice& choice);
+
+class ConvForm {
+ public:
+  struct Buffers {
+    const void* in = nullptr;
+    const void* residual = nullptr;
+    void* out = nullptr;  // overlaps neither
+    uint8_t* workspace = nullptr;
+  };
+
+  virtual ~ConvForm() = default;
+  // Fails with CANCELLED where the thread's cancel flag is raised on the way.
+  virtual Status Run(const Buffers& buffers) const = 0;
+  size_t workspace_bytes() const { return workspace_bytes_; }
+  size_t weights_bytes() const { return weights_bytes_; }
+
+ protected:
+  size_t workspace_bytes_ = 0;
+  size_t weights_bytes_ = 0;
+};
+
+// Forms of this layer and size that can be right, likeliest first: what the tuner measures.
+std::vector<ConvChoice> ConvCandidates(const ConvProblem& problem, bool exact_taps);
+// The nearest form to `choice` that this layer and size have.
+ConvChoice Fit(const ConvProblem& problem, ConvChoice choice);
+Result<std::unique_ptr<ConvForm>> MakeConvForm(const ConvProblem& problem, const ConvChoice& choice,
+                                               WeightCache& cache);
+
+Result<std::unique_ptr<ConvForm>> MakeDirectConv(const ConvProblem& problem, WeightCache& cache);
+Result<std::unique_ptr<ConvForm>> MakeFastConv(const ConvProblem& problem, const ConvChoice& choice,
+                                               WeightCache& cache);
+Result<std::unique_ptr<ConvForm>> MakeNarrowConv(const ConvProblem& problem,
+                                                 const ConvChoice& choice, WeightCache& cache);
+Result<std::unique_ptr<ConvForm>> MakeDepthwiseConv(const ConvProblem& problem, WeightCache& cache);
+
+// The weights of the products of F(tile, kT): [product][out][in / groups][kD][kH][kW].
+std::vector<float> TransformWeights(const ConvProblem& problem, int tile);
+
+// Whether the fast form exists: stride and dilation 1 along T, a kernel of 2 to 5 frames, and less padding
+// along D than the kernel reaches.
+bool HasFastForm(const Step& step);
+// Bytes of workspace that a form may take: more than fits the cache brings nothing, and the whole is
+// to stay in proportion to the layer's values.
+size_t WorkspaceBudget(const ConvProblem& problem);
+
+Status Cancelled();
+
+}  // namespace sentinode::ops

@@ -1,0 +1,64 @@
+// OpenMP in one place. The number of threads is a property of the calling thread (ThreadScope), and
+// work is divided the same way whatever it is, so that results do not depend on it.
+#pragma once
+
+#include <cstdint>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace sentinode::ops {
+
+inline int MaxThreads() {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+inline int ThreadIndex() {
+#ifdef _OPENMP
+  return omp_get_thread_num();
+#else
+  return 0;
+#endif
+}
+
+// Sets OpenMP's number of threads for what this thread starts, until the end of the scope.
+class ThreadScope {
+ public:
+  explicit ThreadScope(int threads) : before_(MaxThreads()) { Set(threads); }
+  ~ThreadScope() { Set(before_); }
+  ThreadScope(const ThreadScope&) = delete;
+  ThreadScope& operator=(const ThreadScope&) = delete;
+
+ private:
+  static void Set([[maybe_unused]] int threads) {
+#ifdef _OPENMP
+    omp_set_num_threads(threads);
+#endif
+  }
+  int before_;
+};
+
+// body(i) for 0 <= i < count, on this thread's OpenMP threads. The body must not throw.
+template <typename Body>
+void ParallelFor(int64_t count, const Body& body) {
+#ifdef _OPENMP
+#pragma omp parallel for schedule(static) if (count > 1)
+#endif
+  for (int64_t i = 0; i < count; ++i) body(i);
+}
+
+// The same for work whose pieces differ in length.
+template <typename Body>
+void ParallelForDynamic(int64_t count, const Body& body) {
+#ifdef _OPENMP
+#pragma omp parallel for schedule(dynamic) if (count > 1)
+#endif
+  for (int64_t i = 0; i < count; ++i) body(i);
+}
+
+}  // namespace sentinode::ops

@@ -1,0 +1,116 @@
+#include <algorithm>
+#include <limits>
+
+#include "core/ops/parallel.h"
+#include "core/ops/steps.h"
+
+namespace sentinode::ops {
+namespace {
+
+// The taps of a window along one axis that lie inside the input.
+struct Taps {
+  int64_t start = 0;  // input position of tap 0, may be negative
+  int first = 0;
+  int last = 0;  // one past
+};
+
+Taps TapsAt(const Window& w, size_t axis, int64_t out, int64_t size) {
+  Taps taps;
+  taps.start = out * w.strides[axis] - w.pads[axis];
+  const auto at = [&](int tap) { return taps.start + int64_t{tap} * w.dilations[axis]; };
+  while (taps.first < w.kernel[axis] && at(taps.first) < 0) ++taps.first;
+  taps.last = taps.first;
+  while (taps.last < w.kernel[axis] && at(taps.last) < size) ++taps.last;
+  return taps;
+}
+
+// Positions of the window along one axis that an average divides by.
+int64_t CountAt(const Step& step, size_t axis, const Taps& taps, int64_t size) {
+  if (!step.count_include_pad) return taps.last - taps.first;
+  const int64_t padded_end = size + step.window.pads[axis + 4];
+  return std::min(taps.start + step.window.kernel[axis], padded_end) - taps.start;
+}
+
+void PoolRow(const Step& step, const Tensor& in, const Tensor& out, int64_t index) {
+  const Window& w = step.window;
+  const Volume& from = in.volume;
+  const Volume& to = out.volume;
+  const Taps t = TapsAt(w, 0, index / (to.d * to.h), from.t);
+  const Taps d = TapsAt(w, 1, index / to.h % to.d, from.d);
+  const Taps h = TapsAt(w, 2, index % to.h, from.h);
+  std::vector<const void*> rows;
+  for (int kt = t.first; kt < t.last; ++kt) {
+    const int64_t frame = t.start + int64_t{kt} * w.dilations[0];
+    for (int kd = d.first; kd < d.last; ++kd) {
+      const int64_t depth = d.start + int64_t{kd} * w.dilations[1];
+      for (int kh = h.first; kh < h.last; ++kh) {
+        const int64_t height = h.start + int64_t{kh} * w.dilations[2];
+        rows.push_back(in.At(((frame * from.d + depth) * from.h + height) * from.w));
+      }
+    }
+  }
+  WindowRow row;
+  row.rows = rows.data();
+  row.row_count = static_cast<int>(rows.size());
+  row.out = out.At(index * to.w);
+  row.element = in.element;
+  row.channels = static_cast<size_t>(from.c);
+  row.in_width = from.w;
+  row.out_width = to.w;
+  row.kernel = w.kernel[3];
+  row.stride = w.strides[3];
+  row.dilation = w.dilations[3];
+  row.pad = w.pads[3];
+  if (step.kind == StepKind::kMaxPool) {
+    GetKernels().max_pool_row(row);
+    return;
+  }
+  row.others = CountAt(step, 0, t, from.t) * CountAt(step, 1, d, from.d) *
+               CountAt(step, 2, h, from.h);
+  row.count_padding = step.count_include_pad;
+  row.padded_width = from.w + w.pads[7];
+  GetKernels().average_pool_row(row);
+}
+
+// Pieces are the same whatever the number of threads, and so is the order of their sums.
+constexpr int64_t kPiece = 1024;
+
+}  // namespace
+
+void RunPool(const Step& step, const Tensor& in, const Tensor& out) {
+  const Volume& v = out.volume;
+  ParallelFor(v.t * v.d * v.h, [&](int64_t index) { PoolRow(step, in, out, index); });
+}
+
+void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out) {
+  const bool max = step.kind == StepKind::kGlobalMaxPool;
+  const int64_t positions = in.volume.positions();
+  const int64_t pieces = (positions + kPiece - 1) / kPiece;
+  const size_t channels = static_cast<size_t>(in.volume.c);
+  const std::vector<float> zero(channels, 0.0f);
+  std::vector<float> partial(static_cast<size_t>(pieces) * channels,
+                             -std::numeric_limits<float>::infinity());
+  ParallelFor(pieces, [&](int64_t piece) {
+    const size_t count = static_cast<size_t>(std::min(kPiece, positions - piece * kPiece));
+    float* to = partial.data() + static_cast<size_t>(piece) * channels;
+    if (max) {
+      GetKernels().channel_max(in.At(piece * kPiece), in.element, count, channels, to);
+    } else {
+      GetKernels().channel_sums(in.At(piece * kPiece), in.element, count, channels, zero.data(), 1,
+                                to);
+    }
+  });
+  std::vector<float> result(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    double sum = 0;
+    float best = -std::numeric_limits<float>::infinity();
+    for (size_t piece = 0; piece < static_cast<size_t>(pieces); ++piece) {
+      sum += static_cast<double>(partial[piece * channels + c]);
+      best = std::max(best, partial[piece * channels + c]);
+    }
+    result[c] = max ? best : static_cast<float>(sum / static_cast<double>(positions));
+  }
+  GetKernels().convert(result.data(), out.data, out.element, channels);
+}
+
+}  // namespace sentinode::ops

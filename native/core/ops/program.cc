@@ -1,0 +1,245 @@
+#include "core/ops/program.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/cancel.h"
+#include "core/ops/arena.h"
+
+namespace sentinode::ops {
+namespace {
+
+// Steps that may write where they read.
+bool MayRunInPlace(StepKind kind) {
+  switch (kind) {
+    case StepKind::kScaleShift:
+    case StepKind::kInstanceNorm:
+    case StepKind::kGroupNorm:
+    case StepKind::kActivation:
+    case StepKind::kAdd:
+    case StepKind::kMul:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Values that a step reads.
+std::vector<int> Reads(const Step& step) {
+  std::vector<int> values = step.in;
+  if (step.residual != kNoValue) values.push_back(step.residual);
+  return values;
+}
+
+size_t Index(int value) { return static_cast<size_t>(value); }
+
+}  // namespace
+
+Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector<Volume>& inputs,
+                                               const std::vector<size_t>& extra_workspace) {
+  Result<std::vector<Volume>> volumes = PropagateVolumes(layers.plan, inputs);
+  if (!volumes.ok()) return volumes.status();
+  std::unique_ptr<Program> program(new Program(layers));
+  program->input_volumes_ = inputs;
+  program->volumes_ = std::move(volumes.value());
+  program->forms_.resize(layers.plan.steps.size());
+  program->choices_.resize(layers.plan.steps.size());
+  for (size_t step = 0; step < layers.plan.steps.size(); ++step) {
+    if (layers.plan.steps[step].kind != StepKind::kConv) continue;
+    SENTINODE_RETURN_IF_ERROR(program->ChooseForm(step));
+  }
+  program->PlanMemory(extra_workspace);
+  return program;
+}
+
+Status Program::ChooseForm(size_t index) {
+  const Step& step = layers_.plan.steps[index];
+  const ConvProblem problem =
+      layers_.Problem(index, volumes_[Index(step.in[0])], volumes_[Index(step.out)]);
+  const std::vector<ConvChoice> possible = ConvCandidates(problem, layers_.plan.exact_taps);
+  const TuningEntry* entry = layers_.tuning.Nearest(static_cast<int>(index), problem.in);
+  // Without a measurement nothing is known of a fast form's error: the last candidate is exact. What
+  // oneDNN refuses, the narrow form does.
+  const ConvChoice wanted = entry != nullptr ? Fit(problem, entry->choice) : possible.back();
+  for (const ConvChoice& choice :
+       {wanted, possible.back(), ConvChoice{ConvKind::kNarrow, 0, Element::kFloat32}}) {
+    auto form = MakeConvForm(problem, choice, layers_.parameters[index].weights);
+    if (form.ok()) {
+      forms_[index] = std::move(form.value());
+      choices_[index] = choice;
+      return Status::Ok();
+    }
+    if (choice.kind == ConvKind::kNarrow) return form.status();
+  }
+  return Status::Ok();
+}
+
+void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
+  const Plan& plan = layers_.plan;
+  const size_t values = volumes_.size();
+  const int none = -1;
+  std::vector<int> first(values, none);
+  std::vector<int> last(values, none);
+  loads_.resize(plan.steps.size());
+  stores_.resize(plan.steps.size());
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const int now = static_cast<int>(i);
+    for (const int value : Reads(plan.steps[i])) {
+      if (first[Index(value)] == none) first[Index(value)] = now;
+      last[Index(value)] = now;
+    }
+    first[Index(plan.steps[i].out)] = last[Index(plan.steps[i].out)] = now;
+  }
+  external_.assign(values, none);
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    const size_t value = Index(plan.inputs[i].value);
+    if (first[value] == none) continue;
+    const Volume& v = volumes_[value];
+    const bool same_layout = v.c == 1 || v.positions() == 1;
+    if (same_layout && layers_.element == Element::kFloat32) {
+      external_[value] = static_cast<int>(i);
+    } else {
+      loads_[static_cast<size_t>(first[value])].push_back(i);
+    }
+  }
+  for (size_t i = 0; i < plan.outputs.size(); ++i) {
+    stores_[static_cast<size_t>(first[Index(plan.outputs[i])])].push_back(i);
+  }
+
+  // A step that runs in place gives its output the buffer of the input that dies with it.
+  std::vector<size_t> buffer_of(values, SIZE_MAX);
+  std::vector<Lifetime> buffers;
+  const auto place = [&](int value) {
+    const size_t v = Index(value);
+    if (buffer_of[v] != SIZE_MAX || external_[v] != none || first[v] == none) return;
+    buffer_of[v] = buffers.size();
+    const size_t bytes =
+        static_cast<size_t>(volumes_[v].elements()) * ElementSize(layers_.element);
+    buffers.push_back({bytes, first[v], last[v]});
+  };
+  for (const PlanInput& input : plan.inputs) place(input.value);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    for (const int value : step.in) {
+      const size_t v = Index(value);
+      if (MayRunInPlace(step.kind) && buffer_of[v] != SIZE_MAX &&
+          buffers[buffer_of[v]].last == static_cast<int>(i) &&
+          volumes_[v] == volumes_[Index(step.out)] && buffer_of[Index(step.out)] == SIZE_MAX) {
+        buffer_of[Index(step.out)] = buffer_of[v];
+        buffers[buffer_of[v]].last = last[Index(step.out)];
+      }
+    }
+    place(step.out);
+  }
+  const size_t workspaces = buffers.size();
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    size_t bytes = forms_[i] ? forms_[i]->workspace_bytes() : 0;
+    if (!extra_workspace.empty()) bytes = std::max(bytes, extra_workspace[i]);
+    buffers.push_back({bytes, static_cast<int>(i), static_cast<int>(i)});
+  }
+  const ArenaPlan arena = PlanArena(buffers);
+  arena_bytes_ = arena.bytes;
+  offsets_.assign(values, 0);
+  for (size_t v = 0; v < values; ++v) {
+    if (buffer_of[v] != SIZE_MAX) offsets_[v] = arena.offsets[buffer_of[v]];
+  }
+  workspace_offsets_.assign(arena.offsets.begin() + static_cast<ptrdiff_t>(workspaces),
+                            arena.offsets.end());
+}
+
+Tensor Program::At(int value, const Row& row) const {
+  const size_t v = Index(value);
+  Tensor tensor;
+  tensor.volume = volumes_[v];
+  tensor.element = layers_.element;
+  // Values that come from outside are only read.
+  tensor.data = external_[v] >= 0
+                    ? const_cast<float*>(row.inputs[static_cast<size_t>(external_[v])])
+                    : static_cast<void*>(row.arena + offsets_[v]);
+  return tensor;
+}
+
+void Program::BeforeStep(size_t step, const Row& row) const {
+  for (const size_t input : loads_[step]) {
+    Interleave(row.inputs[input], At(layers_.plan.inputs[input].value, row));
+  }
+}
+
+void Program::AfterStep(size_t step, const Row& row) const {
+  for (const size_t output : stores_[step]) {
+    Deinterleave(At(layers_.plan.outputs[output], row), row.outputs[output]);
+  }
+}
+
+ConvForm::Buffers Program::ConvBuffers(size_t index, const Row& row) const {
+  const Step& step = layers_.plan.steps[index];
+  ConvForm::Buffers buffers;
+  buffers.in = At(step.in[0], row).data;
+  buffers.out = At(step.out, row).data;
+  if (step.residual != kNoValue) buffers.residual = At(step.residual, row).data;
+  buffers.workspace = row.arena + workspace_offsets_[index];
+  return buffers;
+}
+
+Status Program::RunStep(size_t index, const Row& row) const {
+  const Step& step = layers_.plan.steps[index];
+  const LayerParameters& parameters = layers_.parameters[index];
+  const Tensor in = At(step.in[0], row);
+  const Tensor out = At(step.out, row);
+  switch (step.kind) {
+    case StepKind::kConv:
+      return forms_[index]->Run(ConvBuffers(index, row));
+    case StepKind::kMaxPool:
+    case StepKind::kAveragePool:
+      RunPool(step, in, out);
+      break;
+    case StepKind::kGlobalAveragePool:
+    case StepKind::kGlobalMaxPool:
+      RunGlobalPool(step, in, out);
+      break;
+    case StepKind::kScaleShift:
+      RunScaleShift(in, parameters.scale.data(), parameters.shift.data(), step.activation, out);
+      break;
+    case StepKind::kInstanceNorm:
+    case StepKind::kGroupNorm:
+      RunNorm(step, in, parameters.scale.data(), parameters.shift.data(), out);
+      break;
+    case StepKind::kActivation:
+      RunActivation(step.activation, in, out);
+      break;
+    case StepKind::kConcat: {
+      std::vector<Tensor> tensors;
+      for (const int value : step.in) tensors.push_back(At(value, row));
+      RunConcat(tensors, out);
+      break;
+    }
+    case StepKind::kAdd:
+    case StepKind::kMul:
+      RunElementwise(step, in, At(step.in[1], row), out);
+      break;
+  }
+  return Status::Ok();
+}
+
+Status Program::Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs,
+                    uint8_t* arena) const {
+  const Row row{inputs, outputs, arena};
+  for (size_t step = 0; step < layers_.plan.steps.size(); ++step) {
+    if (CancelRequested()) return Cancelled();
+    BeforeStep(step, row);
+    SENTINODE_RETURN_IF_ERROR(RunStep(step, row));
+    AfterStep(step, row);
+  }
+  return Status::Ok();
+}
+
+double Program::flops() const {
+  double sum = 0;
+  for (const Step& step : layers_.plan.steps) {
+    if (step.kind != StepKind::kConv) continue;
+    sum += ConvFlops(step, volumes_[Index(step.in[0])], volumes_[Index(step.out)]);
+  }
+  return sum;
+}
+
+}  // namespace sentinode::ops

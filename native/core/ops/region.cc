@@ -1,0 +1,121 @@
+#include "core/ops/region.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "core/ops/onednn.h"
+#include "core/ops/parallel.h"
+#include "core/ops/report.h"
+#include "core/ops/tuner.h"
+
+namespace sentinode::ops {
+namespace {
+
+// Sizes that a region is ready for at a time.
+constexpr size_t kMaxPrograms = 16;
+
+// Large pages spare the processor most of its address translation; where the system has none, nothing
+// changes.
+void AskForLargePages(uint8_t* data, size_t bytes) {
+  constexpr uintptr_t kPage = 4096;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
+  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
+                                               const RegionOptions& options) {
+  Result<Plan> plan = ParsePlan(plan_text);
+  if (!plan.ok()) return plan.status();
+  const ThreadScope scope(options.threads);
+  Result<std::unique_ptr<Layers>> layers =
+      Layers::Load(std::move(plan.value()), options.folder, options.threads);
+  if (!layers.ok()) return layers.status();
+
+  std::unique_ptr<Region> region(new Region());
+  region->layers_ = std::move(layers.value());
+  Layers& own = *region->layers_;
+  const std::string path =
+      options.folder.empty() ? "" : options.folder + "/" + TuningFileName(plan_text, options.threads);
+  if (!path.empty()) own.tuning = LoadTuning(path);
+  const size_t known = own.tuning.entries().size();
+  for (const std::vector<Volume>& size : TuningSizes(own.plan)) {
+    SENTINODE_RETURN_IF_ERROR(Tune(own, size));
+  }
+  if (!path.empty() && own.tuning.entries().size() > known) SaveTuning(path, own.tuning);
+  if (own.file) own.file->Forget();
+  return region;
+}
+
+Result<std::shared_ptr<const Program>> Region::Prepare(const std::vector<Volume>& inputs) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto found = std::find_if(programs_.begin(), programs_.end(), [&](const auto& program) {
+    return program->input_volumes() == inputs;
+  });
+  if (found != programs_.end()) {
+    programs_.splice(programs_.begin(), programs_, found);
+    return programs_.front();
+  }
+  const ThreadScope scope(layers_->threads);
+  Result<std::unique_ptr<Program>> made = Program::Make(*layers_, inputs);
+  if (!made.ok()) return made.status();
+  programs_.push_front(std::move(made.value()));
+  if (programs_.size() > kMaxPrograms) programs_.pop_back();
+  if (layers_->file) layers_->file->Forget();
+  return programs_.front();
+}
+
+std::unique_ptr<Buffer> Region::TakeArena() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (arenas_.empty()) return std::make_unique<Buffer>();
+  std::unique_ptr<Buffer> arena = std::move(arenas_.back());
+  arenas_.pop_back();
+  return arena;
+}
+
+void Region::GiveArena(std::unique_ptr<Buffer> arena) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  arenas_.push_back(std::move(arena));
+}
+
+Status Region::Run(const Program& program, int64_t rows, const std::vector<const float*>& inputs,
+                   const std::vector<float*>& outputs) {
+  const ThreadScope scope(layers_->threads);
+  std::unique_ptr<Buffer> arena = TakeArena();
+  const size_t bytes = std::max<size_t>(program.arena_bytes(), 1);
+  if (arena->capacity() < bytes) {
+    SENTINODE_RETURN_IF_ERROR(arena->Grow(PageableAllocator(), bytes));
+    AskForLargePages(arena->data(), arena->capacity());
+  }
+  std::vector<const float*> row_inputs = inputs;
+  std::vector<float*> row_outputs = outputs;
+  Status status;
+  for (int64_t row = 0; row < rows && status.ok(); ++row) {
+    status = program.Run(row_inputs, row_outputs, arena->data());
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      row_inputs[i] += program.input_volumes()[i].elements();
+    }
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      row_outputs[i] += program.output_volume(i).elements();
+    }
+  }
+  GiveArena(std::move(arena));
+  return status;
+}
+
+size_t Region::planned_bytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return layers_->weights_bytes() + (programs_.empty() ? 0 : programs_.front()->arena_bytes());
+}
+
+std::string Region::ReportJson() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return RegionReport(*layers_, programs_.empty() ? nullptr : programs_.front().get());
+}
+
+}  // namespace sentinode::ops

@@ -1,0 +1,48 @@
+// The steps of a plan that are not convolutions. Each computes its whole output on the calling thread's
+// OpenMP threads; none allocates more than a few numbers per channel.
+#pragma once
+
+#include <vector>
+
+#include "core/ops/geometry.h"
+#include "core/ops/plan.h"
+#include "core/ops/simd.h"
+
+namespace sentinode::ops {
+
+// A value of one row, channels-last; the memory belongs to someone else.
+struct Tensor {
+  void* data = nullptr;
+  Element element = Element::kFloat32;
+  Volume volume;
+
+  uint8_t* At(int64_t position) const {
+    return static_cast<uint8_t*>(data) +
+           static_cast<size_t>(position * volume.c) * ElementSize(element);
+  }
+};
+
+// One number per channel, and its beginning once more behind its end (kCyclicTail).
+std::vector<float> Cyclic(const float* values, int64_t channels);
+
+// Windows that lie wholly in the padding give 0 for an average and -infinity for a maximum.
+void RunPool(const Step& step, const Tensor& in, const Tensor& out);
+void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out);
+// `scale` and `shift` as Cyclic gives them; out may be in.
+void RunScaleShift(const Tensor& in, const float* scale, const float* shift,
+                   const Activation& activation, const Tensor& out);
+// Instance and group normalisation, with statistics over all frames; out may be in. `scale` and `shift`
+// have one number per channel.
+void RunNorm(const Step& step, const Tensor& in, const float* scale, const float* shift,
+             const Tensor& out);
+// out may be in.
+void RunActivation(const Activation& activation, const Tensor& in, const Tensor& out);
+void RunConcat(const std::vector<Tensor>& in, const Tensor& out);
+// Add or mul; out may be the larger of a and b.
+void RunElementwise(const Step& step, const Tensor& a, const Tensor& b, const Tensor& out);
+
+// Between a region's border, planar float32 [c][t][d][h][w], and its inside.
+void Interleave(const float* planar, const Tensor& out);
+void Deinterleave(const Tensor& in, float* planar);
+
+}  // namespace sentinode::ops

@@ -1,0 +1,202 @@
+#include "core/ops/tuner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <random>
+#include <utility>
+
+#include "core/base/memory.h"
+#include "core/ops/program.h"
+
+namespace sentinode::ops {
+namespace {
+
+constexpr int kRounds = 3;
+constexpr size_t kSamples = size_t{1} << 15;
+
+// Some of an output's values, evenly over it.
+std::vector<float> Sample(const void* data, Element element, size_t count) {
+  const size_t step = std::max<size_t>(1, count / kSamples) | 1;  // odd: meets every channel
+  std::vector<float> samples;
+  for (size_t i = 0; i < count; i += step) {
+    if (element == Element::kFloat32) {
+      samples.push_back(static_cast<const float*>(data)[i]);
+    } else {
+      const uint32_t bits = uint32_t{static_cast<const uint16_t*>(data)[i]} << 16;
+      float value;
+      std::memcpy(&value, &bits, sizeof value);
+      samples.push_back(value);
+    }
+  }
+  return samples;
+}
+
+double RelativeError(const std::vector<float>& expected, const std::vector<float>& found) {
+  double largest = 0;
+  double error = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double difference =
+        std::abs(static_cast<double>(expected[i]) - static_cast<double>(found[i]));
+    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+    error = std::max(error, difference);
+  }
+  return largest > 0 ? error / largest : error;
+}
+
+double RunTimed(const ConvForm& form, const ConvForm::Buffers& buffers) {
+  const auto start = std::chrono::steady_clock::now();
+  const Status status = form.Run(buffers);
+  const std::chrono::duration<double, std::milli> taken = std::chrono::steady_clock::now() - start;
+  return status.ok() ? taken.count() : std::numeric_limits<double>::infinity();
+}
+
+struct Candidate {
+  ConvChoice choice;
+  std::unique_ptr<ConvForm> form;
+};
+
+struct Contest {
+  size_t step = 0;
+  ConvProblem problem;
+  std::vector<Candidate> candidates;
+  // Computes in float32 whatever the layer's values are.
+  std::unique_ptr<ConvForm> reference;
+
+  size_t workspace_bytes() const {
+    size_t bytes = reference ? reference->workspace_bytes() : 0;
+    for (const Candidate& c : candidates) bytes = std::max(bytes, c.form->workspace_bytes());
+    return bytes;
+  }
+};
+
+Contest Prepare(Layers& layers, size_t step, const ConvProblem& problem) {
+  Contest contest;
+  contest.step = step;
+  contest.problem = problem;
+  for (const ConvChoice& choice : ConvCandidates(problem, layers.plan.exact_taps)) {
+    auto form = MakeConvForm(problem, choice, layers.parameters[step].weights);
+    if (form.ok()) contest.candidates.push_back({choice, std::move(form.value())});
+  }
+  const bool exact = problem.element == Element::kFloat32;
+  const ConvChoice reference{exact ? ConvCandidates(problem, true).back().kind : ConvKind::kNarrow, 0,
+                             Element::kFloat32};
+  auto form = MakeConvForm(problem, reference, layers.parameters[step].weights);
+  if (form.ok()) contest.reference = std::move(form.value());
+  return contest;
+}
+
+// The forms take turns, so that a machine that slows down for a while slows them all.
+TuningEntry Decide(const Contest& contest, const ConvForm::Buffers& buffers) {
+  const size_t count = static_cast<size_t>(contest.problem.out.elements());
+  const size_t contestants = contest.candidates.size();
+  TuningEntry entry;
+  entry.step = static_cast<int>(contest.step);
+  entry.in = contest.problem.in;
+  entry.measured.resize(contestants);
+  const Element element = contest.problem.element;
+  RunTimed(*contest.reference, buffers);
+  const std::vector<float> expected = Sample(buffers.out, element, count);
+  for (size_t i = 0; i < contestants; ++i) {
+    const Candidate& candidate = contest.candidates[i];
+    Measurement& m = entry.measured[i];
+    m.choice = candidate.choice;
+    m.milliseconds = std::numeric_limits<double>::infinity();
+    RunTimed(*candidate.form, buffers);  // warms up, and does not count
+    m.error = RelativeError(expected, Sample(buffers.out, element, count));
+  }
+  for (int round = 0; round < kRounds; ++round) {
+    for (size_t i = 0; i < contestants; ++i) {
+      const double taken = RunTimed(*contest.candidates[i].form, buffers);
+      entry.measured[i].milliseconds = std::min(entry.measured[i].milliseconds, taken);
+    }
+  }
+  const double tolerance = element == Element::kBfloat16 ? kBfloat16Tolerance : kTolerance;
+  const Measurement* best = &entry.measured.back();
+  for (const Measurement& m : entry.measured) {
+    if (m.error <= tolerance && m.milliseconds < best->milliseconds) best = &m;
+  }
+  entry.choice = best->choice;
+  return entry;
+}
+
+void FillWithNoise(float* data, size_t count) {
+  std::minstd_rand random(7);
+  for (size_t i = 0; i < count; ++i) {
+    data[i] = static_cast<float>(random()) * (2.0f / 2147483647.0f) - 1.0f;
+  }
+}
+
+}  // namespace
+
+Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
+  const Result<std::vector<Volume>> volumes = PropagateVolumes(layers.plan, inputs);
+  if (!volumes.ok()) return Status::Ok();
+  const std::vector<Step>& steps = layers.plan.steps;
+  std::vector<Contest> contests(steps.size());
+  std::vector<size_t> workspace(steps.size(), 0);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (steps[i].kind != StepKind::kConv) continue;
+    const Volume& in = volumes.value()[static_cast<size_t>(steps[i].in[0])];
+    const Volume& out = volumes.value()[static_cast<size_t>(steps[i].out)];
+    if (layers.tuning.Has(static_cast<int>(i), in)) continue;
+    contests[i] = Prepare(layers, i, layers.Problem(i, in, out));
+    workspace[i] = contests[i].workspace_bytes();
+  }
+  Result<std::unique_ptr<Program>> program = Program::Make(layers, inputs, workspace);
+  if (!program.ok()) return program.status();
+
+  Buffer arena;
+  SENTINODE_RETURN_IF_ERROR(
+      arena.Grow(PageableAllocator(), std::max<size_t>(program.value()->arena_bytes(), 1)));
+  std::vector<std::vector<float>> noise;
+  std::vector<std::vector<float>> results;
+  std::vector<const float*> row_inputs;
+  std::vector<float*> row_outputs;
+  for (const Volume& input : inputs) {
+    noise.emplace_back(static_cast<size_t>(input.elements()));
+    FillWithNoise(noise.back().data(), noise.back().size());
+    row_inputs.push_back(noise.back().data());
+  }
+  for (size_t i = 0; i < layers.plan.outputs.size(); ++i) {
+    results.emplace_back(static_cast<size_t>(program.value()->output_volume(i).elements()));
+    row_outputs.push_back(results.back().data());
+  }
+  const Program::Row row{row_inputs, row_outputs, arena.data()};
+  for (size_t i = 0; i < steps.size(); ++i) {
+    program.value()->BeforeStep(i, row);
+    if (contests[i].candidates.size() > 1 && contests[i].reference) {
+      layers.tuning.Add(Decide(contests[i], program.value()->ConvBuffers(i, row)));
+    } else {
+      SENTINODE_RETURN_IF_ERROR(program.value()->RunStep(i, row));
+    }
+    contests[i] = Contest();
+    program.value()->AfterStep(i, row);
+  }
+  return Status::Ok();
+}
+
+std::vector<std::vector<Volume>> TuningSizes(const Plan& plan) {
+  std::vector<std::vector<int64_t>> shapes = plan.hints;
+  if (shapes.empty()) {
+    shapes.emplace_back();
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      shapes[0].insert(shapes[0].end(), {5, 32, 32, 32});
+    }
+  }
+  std::vector<std::vector<Volume>> sizes;
+  for (const std::vector<int64_t>& shape : shapes) {
+    sizes.emplace_back();
+    for (size_t i = 0; i < plan.inputs.size(); ++i) {
+      sizes.back().push_back({plan.inputs[i].channels, shape[4 * i], shape[4 * i + 1],
+                              shape[4 * i + 2], shape[4 * i + 3]});
+    }
+  }
+  return sizes;
+}
+
+}  // namespace sentinode::ops

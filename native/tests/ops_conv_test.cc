@@ -1,0 +1,248 @@
+// Every form of a convolution against a direct float64 loop.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "core/ops/conv.h"
+#include "core/ops/onednn.h"
+#include "core/ops/parallel.h"
+#include "core/ops/steps.h"
+#include "ops_support.h"
+
+namespace sentinode::ops::test {
+namespace {
+
+struct Case {
+  Step step;
+  Volume in;
+  Volume out;
+  std::vector<float> weights;
+  std::vector<float> bias;
+  bool residual = false;
+};
+
+Activation RandomActivation(Random& random) {
+  Activation activation;
+  activation.kind = static_cast<ActivationKind>(Pick(random, 0, 5));
+  activation.alpha = 0.1f;
+  if (activation.kind == ActivationKind::kClip) {
+    activation.min = -0.5f;
+    activation.max = 0.75f;
+  }
+  return activation;
+}
+
+// The size of the output, or a volume of 0 frames where the kernel does not fit.
+Volume OutputOf(const Case& c) {
+  const Window& w = c.step.window;
+  const int64_t in[4] = {c.in.t, c.in.d, c.in.h, c.in.w};
+  int64_t out[4];
+  for (size_t i = 0; i < 4; ++i) {
+    const int64_t reach = int64_t{w.dilations[i]} * (w.kernel[i] - 1) + 1;
+    const int64_t free = in[i] + w.pads[i] + w.pads[i + 4] - reach;
+    if (free < 0) return {};
+    out[i] = free / w.strides[i] + 1;
+  }
+  return {c.step.channels, out[0], out[1], out[2], out[3]};
+}
+
+void Fill(Random& random, Case& c) {
+  c.out = OutputOf(c);
+  size_t taps = static_cast<size_t>(c.in.c / c.step.groups);
+  for (const int k : c.step.window.kernel) taps *= static_cast<size_t>(k);
+  c.weights = Noise(random, taps * static_cast<size_t>(c.step.channels),
+                    1 / std::sqrt(static_cast<double>(taps)));
+  if (Pick(random, 0, 1) == 1) c.bias = Noise(random, static_cast<size_t>(c.step.channels), 0.5);
+  c.residual = Pick(random, 0, 2) == 0;
+  c.step.residual = c.residual ? 7 : kNoValue;
+  c.step.activation = RandomActivation(random);
+}
+
+Case RandomCase(Random& random) {
+  for (;;) {
+    Case c;
+    c.step.kind = StepKind::kConv;
+    c.step.groups = Pick(random, 0, 3) == 0 ? Pick(random, 2, 4) : 1;
+    const bool depthwise = c.step.groups > 1 && Pick(random, 0, 1) == 0;
+    const int per_group = depthwise ? 1 : Pick(random, 0, 2) == 0 ? 16 : Pick(random, 1, 9);
+    c.in = {c.step.groups * per_group, Pick(random, 1, 8), Pick(random, 1, 9), Pick(random, 1, 9),
+            Pick(random, 1, 37)};
+    c.step.channels =
+        c.step.groups * (depthwise ? 1 : Pick(random, 0, 2) == 0 ? 16 : Pick(random, 1, 35));
+    const bool dense = Pick(random, 0, 1) == 0;
+    for (size_t i = 0; i < 4; ++i) {
+      c.step.window.kernel[i] = Pick(random, 1, i == 0 ? 5 : 4);
+      c.step.window.strides[i] = dense && i == 0 ? 1 : Pick(random, 1, 2);
+      c.step.window.dilations[i] = dense && i == 0 ? 1 : Pick(random, 1, 2);
+      c.step.window.pads[i] = Pick(random, 0, 2);
+      c.step.window.pads[i + 4] = Pick(random, 0, 3);
+    }
+    const Volume out = OutputOf(c);
+    if (out.t == 0 || out.elements() > 60000) continue;
+    Fill(random, c);
+    return c;
+  }
+}
+
+Case Dense(Random& random, int in, int out, Volume size, int kernel_t) {
+  Case c;
+  c.step.kind = StepKind::kConv;
+  c.step.channels = out;
+  size.c = in;
+  c.in = size;
+  c.step.window.kernel = {kernel_t, 3, 3, 3};
+  c.step.window.pads = {kernel_t / 2, 1, 1, 1, kernel_t / 2, 1, 1, 1};
+  Fill(random, c);
+  return c;
+}
+
+std::vector<uint8_t> ToBlocked(const Array& array, Element element) {
+  std::vector<uint8_t> data(array.data.size() * ElementSize(element) + 64);
+  const std::vector<float> planar(array.data.begin(), array.data.end());
+  Interleave(planar.data(), Tensor{data.data(), element, array.volume});
+  return data;
+}
+
+Array FromBlocked(std::vector<uint8_t>& data, Element element, const Volume& volume) {
+  std::vector<float> planar(static_cast<size_t>(volume.elements()));
+  Deinterleave(Tensor{data.data(), element, volume}, planar.data());
+  Array array(volume);
+  std::copy(planar.begin(), planar.end(), array.data.begin());
+  return array;
+}
+
+ConvProblem ProblemOf(const Case& c, Element element, const std::vector<float>& bias,
+                      int threads) {
+  ConvProblem problem;
+  problem.step = &c.step;
+  problem.in = c.in;
+  problem.out = c.out;
+  problem.element = element;
+  problem.weights = c.weights.data();
+  problem.bias = bias.empty() ? nullptr : bias.data();
+  problem.threads = threads;
+  return problem;
+}
+
+Array RunForm(const Case& c, const ConvChoice& choice, Element element, const Array& in,
+              const Array* residual, int threads = 2) {
+  const ThreadScope scope(threads);
+  const std::vector<float> bias =
+      c.bias.empty() ? c.bias : Cyclic(c.bias.data(), c.step.channels);
+  WeightCache cache;
+  auto form = MakeConvForm(ProblemOf(c, element, bias, threads), choice, cache);
+  EXPECT_TRUE(form.ok()) << form.status().message();
+  if (!form.ok()) return Array(c.out);
+  const std::vector<uint8_t> source = ToBlocked(in, element);
+  const std::vector<uint8_t> added =
+      residual != nullptr ? ToBlocked(*residual, element) : std::vector<uint8_t>();
+  std::vector<uint8_t> result(static_cast<size_t>(c.out.elements()) * ElementSize(element) + 64,
+                              0xff);
+  WeightBuffer workspace(form.value()->workspace_bytes());
+  std::fill_n(workspace.data(), workspace.bytes(), uint8_t{0xff});  // NaN: nothing relies on zeros
+  ConvForm::Buffers buffers;
+  buffers.in = source.data();
+  buffers.out = result.data();
+  buffers.residual = residual != nullptr ? added.data() : nullptr;
+  buffers.workspace = workspace.data();
+  const Status status = form.value()->Run(buffers);
+  EXPECT_TRUE(status.ok()) << status.message();
+  return FromBlocked(result, element, c.out);
+}
+
+std::string Describe(const Case& c, const ConvChoice& choice) {
+  const auto size = [](const Volume& v) {
+    return std::to_string(v.c) + "x" + std::to_string(v.t) + "x" + std::to_string(v.d) + "x" +
+           std::to_string(v.h) + "x" + std::to_string(v.w);
+  };
+  return ToString(choice) + " " + size(c.in) + " -> " + size(c.out) + " groups " +
+         std::to_string(c.step.groups) + WindowText(c.step.window, true) +
+         (c.residual ? " residual" : "") + " activation " +
+         std::to_string(static_cast<int>(c.step.activation.kind));
+}
+
+void CheckAllForms(Random& random, const Case& c, Element element, double tolerance) {
+  const Array in = Noise(random, c.in);
+  const Array residual = Noise(random, c.out);
+  const Array* added = c.residual ? &residual : nullptr;
+  const Array expected = ReferenceConv(c.step, in, c.out, c.weights.data(), c.bias, added);
+  std::vector<ConvChoice> choices = ConvCandidates(ProblemOf(c, element, {}, 2), false);
+  choices.push_back({ConvKind::kNarrow, 0, Element::kFloat32});  // can do everything
+  for (const ConvChoice& choice : choices) {
+    const Array found = RunForm(c, choice, element, in, added);
+    EXPECT_LT(Difference(expected, found), tolerance) << Describe(c, choice);
+  }
+}
+
+TEST(OpsConv, EveryFormMatchesDirectLoopsWithRandomAttributes) {
+  Random random(1);
+  for (int i = 0; i < 120; ++i) {
+    CheckAllForms(random, RandomCase(random), Element::kFloat32, 1e-4);
+    if (HasFailure()) break;
+  }
+}
+
+TEST(OpsConv, EveryFormMatchesDirectLoopsOnDenseLayers) {
+  Random random(2);
+  for (const int kernel : {2, 3, 5}) {
+    for (const int64_t frames : {1, 2, 3, 5, 7, 11}) {
+      CheckAllForms(random, Dense(random, 16, 32, {0, frames, 5, 6, 7}, kernel),
+                    Element::kFloat32, 1e-4);
+      CheckAllForms(random, Dense(random, 3, 16, {0, frames, 4, 5, 30}, kernel),
+                    Element::kFloat32, 1e-4);
+    }
+  }
+}
+
+TEST(OpsConv, DepthIsWalkedInSlabsWithTheSameResult) {
+  Random random(3);
+  // Far over the workspace budget, so that there are first, middle and last slabs.
+  Case c = Dense(random, 16, 16, {0, 5, 13, 20, 40}, 3);
+  const ConvProblem problem = ProblemOf(c, Element::kFloat32, {}, 2);
+  WeightCache cache;
+  for (const ConvChoice& choice : ConvCandidates(problem, false)) {
+    if (choice.kind != ConvKind::kFast) continue;
+    const auto form = MakeConvForm(problem, choice, cache);
+    ASSERT_TRUE(form.ok());
+    EXPECT_LT(form.value()->workspace_bytes(), WorkspaceBudget(problem) * 5 / 4);
+  }
+  CheckAllForms(random, c, Element::kFloat32, 1e-4);
+}
+
+TEST(OpsConv, Bfloat16StaysWithinItsRounding) {
+  if (!HasBfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  Random random(4);
+  for (int i = 0; i < 30; ++i) {
+    CheckAllForms(random, RandomCase(random), Element::kBfloat16, 0.08);
+    if (HasFailure()) break;
+  }
+}
+
+TEST(OpsConv, ResultsDoNotDependOnTheNumberOfThreadsBeyondRounding) {
+  Random random(5);
+  for (const int in : {1, 16}) {
+    Case c = Dense(random, in, 16, {0, 5, 8, 9, 31}, 3);
+    c.residual = false;
+    c.step.residual = kNoValue;
+    const Array input = Noise(random, c.in);
+    for (const ConvChoice& choice :
+         ConvCandidates(ProblemOf(c, Element::kFloat32, {}, 2), false)) {
+      const Array one = RunForm(c, choice, Element::kFloat32, input, nullptr, 1);
+      const Array three = RunForm(c, choice, Element::kFloat32, input, nullptr, 3);
+      EXPECT_LT(Difference(one, three), 2e-6) << Describe(c, choice);
+    }
+  }
+}
+
+TEST(OpsConv, TheFastFormIsOffWithExactTaps) {
+  Random random(6);
+  const Case c = Dense(random, 16, 16, {0, 5, 4, 4, 4}, 3);
+  const ConvProblem problem = ProblemOf(c, Element::kFloat32, {}, 2);
+  for (const ConvChoice& choice : ConvCandidates(problem, true)) {
+    EXPECT_EQ(choice.kind, ConvKind::kDirect);
+  }
+  EXPECT_EQ(ConvCandidates(problem, false)[0].kind, ConvKind::kFast);
+}
+
+}  // namespace
+}  // namespace sentinode::ops::test
