@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { version } from '../version.js'
 import { addCompileCommand } from './compile.js'
 import { addDemoCommand } from './demo.js'
+import { addInspectCommand } from './inspect.js'
 import { addProfileCommand } from './profile/command.js'
 import { addServeCommand } from './serve.js'
 import { addVerifyCommand } from './verify/command.js'
@@ -13,7 +14,7 @@ export function createProgram(): Command {
     .version(version)
     .exitOverride()
     .showSuggestionAfterError()
-  const commands = [addServeCommand, addCompileCommand, addVerifyCommand, addProfileCommand, addDemoCommand]
+  const commands = [addServeCommand, addCompileCommand, addVerifyCommand, addProfileCommand, addInspectCommand, addDemoCommand]
   for (const add of commands) add(program)
   return program
 }

@@ -1,6 +1,5 @@
-/** Decoders of the JPEG family, one interface over the well-kept ones. Loaded when first needed. */
+/** Decoders of compressed pixel data, one interface over the well-kept ones. Loaded when first needed. */
 
-import { createRequire } from 'node:module'
 import type { Compression } from '../transfer-syntax.js'
 import { jpeg2000Size, jpegSize, type CodestreamSize } from './codestream.js'
 import { decodeRle } from './rle.js'
@@ -11,47 +10,31 @@ export interface Decoded {
   readonly bytesPerSample: 1 | 2
 }
 
-interface WasmDecoder {
-  getEncodedBuffer(length: number): Uint8Array
-  decode(): void
-  getFrameInfo(): { width: number; height: number; bitsPerSample: number; componentCount: number }
-  getDecodedBuffer(): Uint8Array
-  delete(): void
+type Decoder = () => WasmDecoder
+type WasmCompression = 'jpeg-2000' | 'jpeg-ls' | 'jpeg'
+
+/** They would print what they make of a broken file. */
+const SILENT: WasmOptions = { print: () => undefined, printErr: () => undefined }
+
+const LOADERS: Readonly<Record<WasmCompression, () => Promise<Decoder>>> = {
+  'jpeg-2000': async () => {
+    const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
+    const { J2KDecoder } = await load(SILENT)
+    return () => new J2KDecoder()
+  },
+  'jpeg-ls': async () => {
+    const { default: load } = await import('@cornerstonejs/codec-charls/decodewasmjs')
+    const { JpegLSDecoder } = await load(SILENT)
+    return () => new JpegLSDecoder()
+  },
+  jpeg: async () => {
+    const { default: load } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs')
+    const { JPEGDecoder } = await load(SILENT)
+    return () => new JPEGDecoder()
+  },
 }
 
-type WasmModule = Record<string, new () => WasmDecoder>
-type WasmFactory = (options: Record<string, unknown>) => Promise<WasmModule>
-
-interface LosslessModule {
-  Decoder: new () => {
-    decompress(buffer: ArrayBuffer, offset: number, length: number): ArrayBuffer
-    numBytes: number
-  }
-}
-
-const require = createRequire(import.meta.url)
-const WASM = {
-  'jpeg-2000': ['@cornerstonejs/codec-openjpeg', 'J2KDecoder'],
-  'jpeg-ls': ['@cornerstonejs/codec-charls', 'JpegLSDecoder'],
-  jpeg: ['@cornerstonejs/codec-libjpeg-turbo-8bit', 'JPEGDecoder'],
-} as const
-
-const modules = new Map<string, Promise<WasmModule>>()
-
-function wasmModule(name: string): Promise<WasmModule> {
-  let module = modules.get(name)
-  if (module === undefined) {
-    const factory = require(`${name}/decodewasmjs`) as WasmFactory
-    const silent = (): void => undefined
-    module = factory({
-      locateFile: () => require.resolve(`${name}/decodewasm`),
-      print: silent,
-      printErr: silent,
-    })
-    modules.set(name, module)
-  }
-  return module
-}
+const loaded = new Map<WasmCompression, Promise<Decoder>>()
 
 /**
  * Decodes one frame of one component. What a decoder throws, and what does not fit the header, comes back as null.
@@ -83,29 +66,25 @@ function fits(size: CodestreamSize | null, rows: number, columns: number): boole
   return size !== null && size.rows === rows && size.columns === columns && size.components === 1
 }
 
-function decodeLossless(bytes: Uint8Array, pixels: number): Decoded | null {
-  const { Decoder } = require('jpeg-lossless-decoder-js') as LosslessModule
-  const decoder = new Decoder()
+async function decodeLossless(bytes: Uint8Array, pixels: number): Promise<Decoded | null> {
+  const { Decoder } = await import('jpeg-lossless-decoder-js')
   try {
-    const own = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
-    const out = new Uint8Array(decoder.decompress(own, 0, own.byteLength))
-    return sized(out, pixels)
+    const own = Uint8Array.from(bytes).buffer
+    return sized(new Uint8Array(new Decoder().decompress(own, 0, own.byteLength)), pixels)
   } catch {
     return null
   }
 }
 
 async function decodeWasm(
-  compression: keyof typeof WASM,
+  compression: WasmCompression,
   bytes: Uint8Array,
   pixels: number,
 ): Promise<Decoded | null> {
-  const [name, className] = WASM[compression]
-  const module = await wasmModule(name)
-  const Decoder = module[className]
-  if (Decoder === undefined) throw new Error(`${name} has no ${className}`)
+  let create = loaded.get(compression)
+  if (create === undefined) loaded.set(compression, (create = LOADERS[compression]()))
   try {
-    const decoder = new Decoder()
+    const decoder = (await create)()
     try {
       decoder.getEncodedBuffer(bytes.byteLength).set(bytes)
       decoder.decode()
@@ -116,7 +95,7 @@ async function decodeWasm(
     }
   } catch {
     // A module that trapped may be left in any state: the next frame gets a fresh one.
-    modules.delete(name)
+    loaded.delete(compression)
     return null
   }
 }
