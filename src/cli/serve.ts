@@ -8,8 +8,6 @@ import {
   type Config,
   type SettingKey,
 } from '../config/schema.js'
-import { serve } from '../daemon/serve.js'
-import { checkConfig } from '../daemon/check.js'
 
 /** `sentinode serve`: the daemon. Every setting is a flag; see src/config/schema.ts. */
 export function addServeCommand(program: Command): void {
@@ -29,7 +27,11 @@ export function addServeCommand(program: Command): void {
     })
     if (options['printConfig'] === true) printJson(describeConfig(config))
     else if (options['checkConfig'] === true) await check(config)
-    else await serve(config)
+    else {
+      // Loaded here, so that help and errors of usage do not wait for the engine.
+      const { serve } = await import('../daemon/serve.js')
+      await serve(config)
+    }
   })
 }
 
@@ -58,6 +60,7 @@ function givenFlags(
 }
 
 async function check(config: Config): Promise<void> {
+  const { checkConfig } = await import('../daemon/check.js')
   await checkConfig(config)
   printJson({ ok: true })
 }

@@ -55,7 +55,7 @@ export const settings = {
     .describe('requests that wait in the queue of one model'),
   'max-queued-size': byteSize.default(256 * 2 ** 20).describe('bytes that wait in the queue of one model'),
   'load-concurrency': integer(1, 64).default(2).describe('models loaded at once'),
-  'strict-readiness': boolean.default(true).describe('ready only when every model is'),
+  'strict-readiness': boolean.default(false).describe('ready only when every model is'),
   'drain-timeout': integer(0, 86_400).default(30).describe('seconds that requests in flight get at shutdown'),
   'log-level': z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

@@ -9,6 +9,9 @@ export const REQUEST_ID_KEY = 'sentinode-request-id'
 export const PUSHBACK_KEY = 'grpc-retry-pushback-ms'
 export const PUSHBACK_MS = 250
 
+/** Clients bound the headers that a message travels in, some at 8 KiB; escaped, a character takes up to 12. */
+const LONGEST_MESSAGE = 512
+
 export type StatusCodes = 'sentinode' | 'triton'
 
 /** Where Triton sends another status than ours. */
@@ -42,8 +45,14 @@ export function errorTrailers(code: ErrorCode, requestId: string): Record<string
 export function toStatus(error: unknown, requestId: string, codes: StatusCodes): StatusObject {
   const known = isSentinodeError(error) && error.code !== 'INTERNAL'
   const code: ErrorCode = known ? error.code : 'INTERNAL'
-  const details = known ? error.message : `internal error, request id ${requestId}`
+  const details = known ? sendable(error.message) : `internal error, request id ${requestId}`
   const metadata = new Metadata()
   for (const [key, value] of Object.entries(errorTrailers(code, requestId))) metadata.set(key, value)
   return { code: statusOf(code, codes), details, metadata }
+}
+
+/** Bounded, and well-formed: grpc-js cannot escape half a surrogate pair, and would throw out of its own code. */
+function sendable(message: string): string {
+  const short = message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}...` : message
+  return Buffer.from(short, 'utf8').toString('utf8')
 }

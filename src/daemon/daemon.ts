@@ -1,0 +1,195 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import type { Config } from '../config/schema.js'
+import { loadEngine, type Engine } from '../engine/index.js'
+import { requestIds } from '../grpc/call.js'
+import { createCredentials } from '../grpc/credentials.js'
+import { startGrpcServer, type GrpcServer } from '../grpc/server.js'
+import { inferenceService } from '../grpc/services/inference.js'
+import type { Logger } from '../logger.js'
+import { DaemonMetrics, type ModelMetrics } from '../metrics/index.js'
+import type { Target } from '../models/config/settings.js'
+import { ModelManager } from '../models/lifecycle.js'
+import { createLoader } from '../models/loader.js'
+import { scanRepositories } from '../models/repository.js'
+import type { ServableModel } from '../models/servable.js'
+import { ByteBudget, monotonicNow } from '../scheduling/index.js'
+import { version } from '../version.js'
+import { startAdminServer, type AdminServer } from './admin.js'
+import { checkConfig, tlsFiles } from './check.js'
+import { compileWith } from './compile-model.js'
+import { inferenceBackend } from './inference-backend.js'
+import { Lifecycle, type DaemonState } from './lifecycle.js'
+import { logModels, statisticsOf, watch } from './telemetry.js'
+
+const DESCRIPTORS = new URL('../generated/descriptors.binpb', import.meta.url)
+/** What models that were asked nothing more get to free their memory, after the last answer. */
+const UNLOAD_MS = 1000
+
+/** Targets to try, in order, for models that do not name theirs. */
+const TARGETS: Readonly<Record<Config['target'], readonly [Target, ...Target[]]>> = {
+  auto: ['cuda', 'cpu'],
+  cpu: ['cpu'],
+  'cpu-portable': ['cpu-portable'],
+  cuda: ['cuda'],
+  tensorrt: ['tensorrt'],
+}
+
+/** Where the daemon answers. */
+export interface Addresses {
+  readonly grpc: string
+  readonly metrics: string
+}
+
+/**
+ * The whole daemon, composed: the only place that knows every room. JavaScript's thread only.
+ */
+export class Daemon {
+  readonly #lifecycle: Lifecycle
+  readonly #metrics = new DaemonMetrics()
+  #models: ModelManager | null = null
+  #admin: AdminServer | null = null
+  #grpc: GrpcServer | null = null
+  #stopped: Promise<void> | null = null
+
+  constructor(
+    private readonly config: Config,
+    private readonly log: Logger,
+  ) {
+    this.#lifecycle = new Lifecycle((state) => log.info({ state }, 'state'))
+  }
+
+  get state(): DaemonState {
+    return this.#lifecycle.state
+  }
+
+  /** Whether requests should be sent here: models are loaded, and one (or, where strict, every one) is ready. */
+  get isReady(): boolean {
+    if (this.#lifecycle.state !== 'SERVING' || this.#models === null) return false
+    return this.config.strictReadiness ? this.#models.allReady : this.#models.ready().length > 0
+  }
+
+  /**
+   * Starts everything; resolves once every model has loaded or failed, null where `stop` came first.
+   * Rejects with a coded error after releasing what had started.
+   */
+  async start(): Promise<Addresses | null> {
+    try {
+      await checkConfig(this.config)
+      const engine = loadEngine({ onnxruntimeLibrary: this.config.onnxruntimeLibrary })
+      engine.setMemoryLimit(this.config.batchMemory)
+      this.log.info(
+        { version, onnxruntime: engine.runtime.version, onednn: engine.runtime.onednn },
+        'starting',
+      )
+      const models = (this.#models = this.#createModels(engine))
+      watch(this.#metrics, { models, engine, budget: () => this.#grpc?.budget ?? null })
+      const admin = (this.#admin = await this.#startAdmin())
+      const grpc = (this.#grpc = await this.#startGrpc(models))
+      const { models: sources, warnings } = await scanRepositories(this.config.models)
+      for (const warning of warnings) this.log.warn({ reason: warning }, 'repository')
+      await models.loadAll(sources)
+      if (!this.#lifecycle.enter('SERVING')) return null
+      grpc.setServing(this.isReady)
+      return { grpc: grpc.address, metrics: admin.address }
+    } catch (error) {
+      this.#lifecycle.enter('FAILED')
+      await this.#release(0)
+      throw error
+    }
+  }
+
+  /** Refuses new work, answers what is in flight until the drain timeout, releases everything. Idempotent. */
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#drain())
+  }
+
+  async #drain(): Promise<void> {
+    this.#lifecycle.enter('DRAINING')
+    this.#grpc?.setServing(false)
+    await this.#release(this.config.drainTimeout * 1000)
+    this.#lifecycle.enter('STOPPED')
+  }
+
+  async #release(graceMs: number): Promise<void> {
+    await this.#grpc?.shutdown(graceMs)
+    await this.#models?.unloadAll(monotonicNow() + UNLOAD_MS)
+    await this.#admin?.close()
+  }
+
+  #createModels(engine: Engine): ModelManager {
+    const { config } = this
+    const load = createLoader({
+      compile: compileWith({ cacheDir: config.cacheDir, runtime: engine.runtime }),
+      createSession: (options) => engine.createSession(options),
+      budget: new ByteBudget(config.requestMemory),
+      settings: { targets: TARGETS[config.target], instanceCount: 1 },
+      policy: { maxQueuedRequests: config.maxQueuedRequests, maxQueuedBytes: config.maxQueuedSize },
+      maxBatchSize: config.defaultMaxBatchSize,
+      threads: config.threads > 0 ? config.threads : availableParallelism(),
+      observe: (model, modelVersion) => this.#metrics.model(model, String(modelVersion)),
+    })
+    return new ModelManager({
+      load: async (task) => {
+        const model = await load(task)
+        this.#metricsOf(model).onLoaded(
+          model.loadSeconds,
+          model.placements.map(({ target }) => target),
+        )
+        return model
+      },
+      concurrency: config.loadConcurrency,
+      events: logModels(this.log),
+    })
+  }
+
+  #metricsOf(model: ServableModel): ModelMetrics {
+    return this.#metrics.model(model.name, String(model.version))
+  }
+
+  #startAdmin(): Promise<AdminServer> {
+    return startAdminServer({
+      host: this.config.host,
+      port: this.config.metricsPort,
+      metrics: () => this.#metrics.exposition(),
+      isLive: () => this.state !== 'FAILED',
+      isReady: () => this.isReady,
+    })
+  }
+
+  #startGrpc(models: ModelManager): Promise<GrpcServer> {
+    const { config } = this
+    const newRequestId = requestIds()
+    const backend = inferenceBackend({
+      models,
+      state: () => this.state,
+      isReady: () => this.isReady,
+      statistics: (model) => statisticsOf(this.#metrics, model),
+      onAnswer: (model, requestBytes, responseBytes) =>
+        this.#metricsOf(model).onAnswer(requestBytes, responseBytes),
+      onRejected: (model) => this.#metricsOf(model).onInvalid(),
+    })
+    const onFault = (err: unknown, requestId: string): void =>
+      this.log.error({ err, requestId }, 'request failed')
+    const service = inferenceService(backend, version, {
+      statusCodes: config.statusCodes,
+      newRequestId,
+      onFault,
+    })
+    return startGrpcServer({
+      host: config.host,
+      port: config.grpcPort,
+      credentials: createCredentials(tlsFiles(config)),
+      services: [service],
+      descriptorSet: config.reflection ? readFileSync(DESCRIPTORS) : null,
+      maxMessageBytes: config.maxMessageSize,
+      requestMemoryBytes: config.requestMemory,
+      maxConcurrentStreams: config.maxConcurrentStreams,
+      maxConnections: config.maxConnections,
+      statusCodes: config.statusCodes,
+      newRequestId,
+      observer: this.#metrics.calls,
+      onShed: (code) => this.#metrics.calls.shed(code),
+    })
+  }
+}
