@@ -14,7 +14,14 @@ export function createProgram(): Command {
     .version(version)
     .exitOverride()
     .showSuggestionAfterError()
-  const commands = [addServeCommand, addCompileCommand, addVerifyCommand, addProfileCommand, addInspectCommand, addDemoCommand]
+  const commands = [
+    addServeCommand,
+    addCompileCommand,
+    addVerifyCommand,
+    addProfileCommand,
+    addInspectCommand,
+    addDemoCommand,
+  ]
   for (const add of commands) add(program)
   return program
 }
