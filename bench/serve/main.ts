@@ -42,8 +42,7 @@ const request = ModelInferRequest.fromPartial({
 /** Milliseconds that `profile` takes for one batch of `size` rows. */
 function profileBatch(size: number): number {
   const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
-  const dims = ['T=5', 'D=8', 'H=16', 'W=16'].flatMap((dim) => ['--dim', dim])
-  const args = [main, 'profile', model, '--batch', String(size), '--seconds', '2', '--json', ...dims]
+  const args = [main, 'profile', model, '--batch', String(size), '--seconds', '2', '--json']
   if (values.target !== 'auto') args.push('--target', values.target)
   const answer = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
     rows_per_second: number
