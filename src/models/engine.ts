@@ -44,6 +44,8 @@ export interface CompileTask {
   readonly target: Target
   readonly precision: EngineSettings['precision']
   readonly exactTaps: boolean
+  /** Shapes [T, D, H, W] that inputs are known to come in; empty where the configuration leaves them open. */
+  readonly hints?: readonly (readonly number[])[]
   /** Confined to the version's folder. */
   readonly resolve: FileResolver
 }

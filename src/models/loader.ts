@@ -11,6 +11,7 @@ import { ModelScheduler } from '../scheduling/scheduler.js'
 import type { Clock } from '../scheduling/types.js'
 import { completeConfig } from './config/complete.js'
 import { readPolicy, type PolicyDefaults } from './config/policy.js'
+import { shapeHints } from './config/shape-hints.js'
 import { readSettings, type SettingsDefaults } from './config/settings.js'
 import type { CompileModel, CreateSession, EnginePayload, EngineResult, ModelInstance } from './engine.js'
 import type { LoadModel, LoadTask } from './lifecycle.js'
@@ -53,7 +54,8 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   const fileName = model.fileName ?? (source.config.defaultModelFilename || 'model.onnx')
   const bytes = await readNetwork(resolve, fileName)
   const contentHash = createHash('sha256').update(bytes).digest('hex')
-  const sessions = await openSessions({ ...options, model: bytes, resolve, settings }, warnings)
+  const hints = shapeHints(source.config)
+  const sessions = await openSessions({ ...options, model: bytes, resolve, settings, hints }, warnings)
   const instances: ModelInstance[] = []
   const release = async (): Promise<void> => {
     await Promise.all(instances.map((instance) => instance.dispose()))

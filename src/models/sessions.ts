@@ -15,6 +15,7 @@ interface Surroundings {
   readonly model: Uint8Array
   readonly resolve: FileResolver
   readonly settings: EngineSettings
+  readonly hints: readonly (readonly number[])[]
   /** Threads of one run where the configuration leaves it to the server. */
   readonly threads: number
   readonly compile: CompileModel
@@ -74,9 +75,9 @@ async function open(
   deviceId: number,
   compiled: Map<Target, Promise<CompiledModel>>,
 ): Promise<ModelSession> {
-  const { settings, model, resolve } = around
+  const { settings, model, resolve, hints } = around
   const { precision, exactTaps } = settings
-  const made = compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, resolve })
+  const made = compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, hints, resolve })
   compiled.set(target, made)
   const { modelPath, modelBytes, ownOperators } = await made
   const provider = PROVIDERS[target]

@@ -1,6 +1,6 @@
 /** `parameters` of config.pbtxt: Triton's for its ONNX Runtime backend, and our own. */
+import type { Precision, Target } from '../../compiler/compile.js'
 import type { ConfigSource } from './source.js'
-import type { Precision, Target } from './settings.js'
 
 export interface ConfigParameters {
   readonly target: Target | null
@@ -13,7 +13,8 @@ export interface ConfigParameters {
 }
 
 const TARGETS: readonly Target[] = ['cpu', 'cpu-portable', 'cuda', 'tensorrt']
-const PRECISIONS: readonly Precision[] = ['fp32', 'bf16', 'fp16']
+/** fp16 is TensorRT's to choose: `precision_mode` of its accelerator. */
+const PRECISIONS: readonly Precision[] = ['fp32', 'bf16']
 const SWITCHES: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
 const FLAGS: Readonly<Record<string, string>> = { true: '1', '1': '1', false: '0', '0': '0' }
 const SEARCHES: Readonly<Record<string, string>> = { '0': 'EXHAUSTIVE', '1': 'HEURISTIC', '2': 'DEFAULT' }

@@ -1,11 +1,11 @@
 /** Where and how a model runs, from instance_group, optimization and parameters of its configuration. */
+import type { Precision, Target } from '../../compiler/compile.js'
 import { ModelInstanceGroup_Kind as Kind } from '../../generated/model_config.js'
 import { readAccelerators } from './accelerators.js'
 import { readParameters } from './parameters.js'
 import type { ConfigSource } from './source.js'
 
-export type Target = 'cpu' | 'cpu-portable' | 'cuda' | 'tensorrt'
-export type Precision = 'fp32' | 'bf16' | 'fp16'
+export type { Precision, Target } from '../../compiler/compile.js'
 export type GraphOptimization = 'disabled' | 'basic' | 'extended' | 'all'
 
 /** `count` instances on one device. */
@@ -43,8 +43,10 @@ export function readSettings(
 ): EngineSettings {
   const parameters = readParameters(source, warnings)
   const accelerators = readAccelerators(source)
+  const tensorrt = accelerators.tensorrt !== null
+  const placements = readPlacements(source, defaults, parameters.target, tensorrt, warnings)
   return {
-    placements: readPlacements(source, defaults, parameters.target, accelerators.tensorrt !== null, warnings),
+    placements: parameters.precision === 'fp32' ? placements : onOwnOperators(source, placements),
     precision: parameters.precision,
     exactTaps: parameters.exactTaps,
     threads: parameters.threads,
@@ -106,6 +108,15 @@ function readPlacements(
     return devices.map((deviceId) => ({ targets, deviceId, count }))
   })
   return placements
+}
+
+/** Another precision than the network's is a matter of our own operators, which target cpu alone has. */
+function onOwnOperators(source: ConfigSource, placements: readonly Placement[]): Placement[] {
+  return placements.map((placement) => {
+    if (placement.targets.includes('cpu')) return { ...placement, targets: ['cpu'] }
+    const found = placement.targets.join(', ')
+    throw source.invalid('parameters["precision"].string_value', `fp32 for target ${found}`, 'bf16')
+  })
 }
 
 function cpuTarget(defaults: SettingsDefaults): Target {
