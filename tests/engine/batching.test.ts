@@ -2,6 +2,7 @@ import test from 'ava'
 import { loadEngine, DEFAULT_SESSION_OPTIONS } from '../../src/engine/index.js'
 import { isSentinodeError } from '../../src/errors.js'
 import {
+  addonPath,
   batchOf,
   bytes,
   ENDLESS,
@@ -158,7 +159,10 @@ test('a batch that contradicts itself or the network is refused as a whole', asy
 })
 
 test('the runner joins entries, names outputs by index and codes errors', async (t) => {
-  const session = await loadEngine().createSession({ ...DEFAULT_SESSION_OPTIONS, modelPath: fixture('rows') })
+  const session = await loadEngine({ addonPath }).createSession({
+    ...DEFAULT_SESSION_OPTIONS,
+    modelPath: fixture('rows'),
+  })
   const runner = session.createInstance('rows_0', true)
   t.is(runner.name, 'rows_0')
   const entry = (rows: number, a: number[], b: bigint[]) => ({

@@ -5,8 +5,8 @@ import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
 import type { NativeInstance, NativeSession } from '../../src/engine/native.js'
-import { builtAddon, packagedRuntime } from '../../src/engine/loader.js'
 import {
+  addonPath,
   batchOf,
   ENDLESS,
   fixture,
@@ -18,6 +18,7 @@ import {
   outputsOf,
   pause,
   request,
+  runtimePath,
 } from './support.js'
 
 test('dispose is idempotent and what comes after it is a coded error', async (t) => {
@@ -96,7 +97,7 @@ test('JavaScript goes on while a network computes', async (t) => {
 })
 
 const program = fileURLToPath(new URL('./lifecycle-program.mjs', import.meta.url))
-const programFiles = [builtAddon(), packagedRuntime(), fixture('loop')]
+const programFiles = [addonPath, runtimePath, fixture('loop')]
 
 interface Ended {
   readonly code: number | null

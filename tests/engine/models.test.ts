@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import test from 'ava'
 import { DEFAULT_SESSION_OPTIONS, loadEngine } from '../../src/engine/index.js'
-import { bytes, fixture, floats } from './support.js'
+import { addonPath, bytes, fixture, floats } from './support.js'
 
-const engine = loadEngine()
+const engine = loadEngine({ addonPath })
 const scalar = { ...DEFAULT_SESSION_OPTIONS, modelPath: fixture('scalar') }
 
 test('the runtime tells its version and providers', (t) => {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { DEFAULT_SESSION_OPTIONS } from '../../src/engine/index.js'
-import { loadAddon } from '../../src/engine/loader.js'
+import { builtAddon, loadAddon, packagedRuntime } from '../../src/engine/loader.js'
 import type {
   NativeBatch,
   NativeInstance,
@@ -10,7 +10,10 @@ import type {
   NativeSession,
 } from '../../src/engine/native.js'
 
-export const { addon, runtime } = loadAddon({ addonPath: null, onnxruntimeLibrary: null })
+/** SENTINODE_ADDON names another build, e.g. one with a sanitizer. */
+export const addonPath = process.env['SENTINODE_ADDON'] ?? builtAddon()
+export const runtimePath = packagedRuntime()
+export const { addon, runtime } = loadAddon({ addonPath, onnxruntimeLibrary: runtimePath })
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/engine/${name}.onnx`, import.meta.url))

@@ -1,0 +1,40 @@
+// `npm run test:asan` and `npm run test:tsan`: native/core's GoogleTests and the engine's ava tests, built
+// with AddressSanitizer and UndefinedBehaviorSanitizer, or with ThreadSanitizer. Any finding fails.
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { build, root, run, runtimeEnv } from './lib/native-build.mjs'
+
+const kinds = {
+  asan: { sanitizer: 'address', library: 'libasan.so' },
+  tsan: { sanitizer: 'thread', library: 'libtsan.so' },
+}
+const [name, ...gtestArguments] = process.argv.slice(2)
+const kind = kinds[name]
+if (kind === undefined) {
+  console.error('usage: node tests/sanitize.mjs asan|tsan [--gtest_...]')
+  process.exit(2)
+}
+
+const folder = `build-${name}`
+const suppressions = (file) => `suppressions=${join(root, 'tests/sanitizers', file)}`
+const options = {
+  ASAN_OPTIONS: 'detect_stack_use_after_return=1',
+  LSAN_OPTIONS: `print_suppressions=0:${suppressions('lsan.txt')}`,
+  UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
+  TSAN_OPTIONS: `halt_on_error=1:second_deadlock_stack=1:${suppressions('tsan.txt')}`,
+}
+
+const flags = [`--CDSENTINODE_SANITIZE=${kind.sanitizer}`, '--CDSENTINODE_TESTS=ON']
+run('node_modules/.bin/cmake-js', ['configure', '--out', folder, ...flags])
+build(folder)
+run(`./${folder}/sentinode_tests`, gtestArguments, { ...options, ...runtimeEnv })
+
+const library = execFileSync('gcc', [`-print-file-name=${kind.library}`], { encoding: 'utf8' }).trim()
+run('node_modules/.bin/ava', ['--serial', 'tests/engine/**/*.test.ts'], {
+  ...options,
+  // Node leaks what it still holds at its end, and tests end processes with runs in flight.
+  ASAN_OPTIONS: `${options.ASAN_OPTIONS}:detect_leaks=0`,
+  LD_PRELOAD: library,
+  SENTINODE_ADDON: join(root, folder, 'Release/sentinode.node'),
+  SENTINODE_SANITIZED: name,
+})
