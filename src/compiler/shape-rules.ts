@@ -51,42 +51,47 @@ export function axesOf(node: NodeProto, shapes: Shapes, at: number): readonly nu
   return elements?.every((d) => typeof d === 'number') === true ? elements : null
 }
 
+interface AxisWindow {
+  readonly kernel: number
+  readonly stride: number
+  readonly dilation: number
+  readonly before: number
+  readonly after: number
+}
+
 /** Size of a spatial axis after a window has moved over it; the symbol itself where it does not change. */
-export function windowed(
-  size: Dim,
-  kernel: number,
-  stride: number,
-  dilation: number,
-  pads: number | 'same' | null,
-  ceil = false,
-): Dim {
-  const reach = (kernel - 1) * dilation + 1
-  if (pads === 'same') return typeof size === 'number' ? Math.ceil(size / stride) : stride === 1 ? size : null
-  if (pads === null) return null
-  if (typeof size !== 'number') return stride === 1 && pads === reach - 1 ? size : null
-  const steps = (size + pads - reach) / stride
-  return (ceil ? Math.ceil(steps) : Math.floor(steps)) + 1
+function windowed(size: Dim, { kernel, stride, dilation, before, after }: AxisWindow, ceil: boolean): Dim {
+  const extra = before + after - (kernel - 1) * dilation - 1
+  if (typeof size !== 'number') return stride === 1 && extra === -1 ? size : null
+  if (!ceil) return Math.floor((size + extra) / stride) + 1
+  const count = Math.ceil((size + extra) / stride) + 1
+  // A last window that would start in the padding behind the input is dropped.
+  return (count - 1) * stride >= size + before ? count - 1 : count
+}
+
+function windowedSame(size: Dim, stride: number): Dim {
+  return typeof size === 'number' ? Math.ceil(size / stride) : stride === 1 ? size : null
 }
 
 function window(node: NodeProto, shapes: Shapes, kernel: readonly Dim[], channels: Dim): Known {
   const x = input(node, shapes, 0)
   const spatial = kernel.length
-  if (x === null && spatial === 0) return null
+  if (spatial === 0) return null
   const autoPad = stringAttribute(node, 'auto_pad', 'NOTSET')
-  const pads = intsAttribute(node, 'pads')
-  const strides = intsAttribute(node, 'strides')
-  const dilations = intsAttribute(node, 'dilations')
+  const list = (name: string): number[] => intsAttribute(node, name) ?? []
+  const [pads, strides, dilations] = [
+    autoPad === 'NOTSET' ? list('pads') : [],
+    list('strides'),
+    list('dilations'),
+  ]
   const ceil = intAttribute(node, 'ceil_mode', 0) === 1
   const sizes = kernel.map((k, i): Dim => {
-    if (k === null || typeof k === 'string') return null
-    const pad = autoPad.startsWith('SAME')
-      ? 'same'
-      : autoPad === 'VALID'
-        ? 0
-        : (pads?.[i] ?? 0) + (pads?.[i + spatial] ?? 0)
-    const size = windowed(x?.[i + 2] ?? null, k, strides?.[i] ?? 1, dilations?.[i] ?? 1, pad, ceil)
-    // In ceil mode the last window may start in the padding and is then dropped: left open here.
-    return ceil && typeof size === 'number' && size > 1 ? null : size
+    const size = x?.[i + 2] ?? null
+    const stride = strides[i] ?? 1
+    if (autoPad.startsWith('SAME')) return windowedSame(size, stride)
+    if (typeof k !== 'number') return null
+    const [before, after] = [pads[i] ?? 0, pads[i + spatial] ?? 0]
+    return windowed(size, { kernel: k, stride, dilation: dilations[i] ?? 1, before, after }, ceil)
   })
   return [x?.[0] ?? null, channels, ...sizes]
 }
@@ -323,13 +328,11 @@ const filled: Rule = (node, shapes) => [shapes.elements(node.input[0] ?? '')]
 const constant: Rule = (node, shapes) => {
   const value = attribute(node, 'value')?.t
   if (value !== undefined) return [tensorDims(value)]
-  return [
-    shapes.elements(node.output[0] ?? '') === null
-      ? null
-      : intsAttribute(node, 'value_ints') === null
-        ? []
-        : [intsAttribute(node, 'value_ints')?.length ?? null],
-  ]
+  const ints = shapes.elements(node.output[0] ?? '')
+  const list = attribute(node, 'value_ints') ?? attribute(node, 'value_floats')
+  return ints === null && list === undefined
+    ? []
+    : [list === undefined ? [] : [list.ints.length + list.floats.length]]
 }
 
 const gemm: Rule = (node, shapes) => {

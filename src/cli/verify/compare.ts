@@ -10,7 +10,10 @@ export interface Tolerance {
 
 export interface Difference {
   readonly ok: boolean
-  /** Largest absolute and relative error; infinite where one side alone is NaN or infinite. */
+  /**
+   * Largest absolute error, and largest relative one where something other than 0 was expected. The largest
+   * number there is where one side alone is NaN or infinite.
+   */
   readonly maxAbs: number
   readonly maxRel: number
 }
@@ -35,10 +38,10 @@ export function compareTensors(actual: Tensor, expected: Tensor, name: string, l
     const [got = NaN, want = NaN] = [x[i], y[i]]
     if (Object.is(got, want) || got === want || (Number.isNaN(got) && Number.isNaN(want))) continue
     const error = Math.abs(got - want)
-    const abs = Number.isFinite(error) ? error : Infinity
+    const abs = Number.isFinite(error) ? error : Number.MAX_VALUE
     maxAbs = Math.max(maxAbs, abs)
-    maxRel = Math.max(maxRel, want === 0 ? Infinity : abs / Math.abs(want))
-    ok &&= abs <= limit.atol + limit.rtol * Math.abs(want) && abs < Infinity
+    if (want !== 0) maxRel = Math.max(maxRel, Math.min(abs / Math.abs(want), Number.MAX_VALUE))
+    ok &&= abs <= limit.atol + limit.rtol * Math.abs(want) && abs < Number.MAX_VALUE
   }
   return { ok, maxAbs, maxRel }
 }

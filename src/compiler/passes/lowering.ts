@@ -71,6 +71,14 @@ export function readWindow(
     if (!autoPad.startsWith('SAME')) return { ...window, before: given[i] ?? 0, after: given[i + 4] ?? 0 }
     return { ...window, ...samePads(autoPad, input[i] ?? null, window) }
   })
+  // Such a pool comes out with negative padding in ONNX Runtime.
+  const open = axes.some((a) => a.before === null)
+  if (open && node.opType !== 'Conv' && axes.some((a) => a.kernel < a.stride)) {
+    throw unsupported(
+      node,
+      `auto_pad ${autoPad} with strides wider than the kernel needs sizes that are known`,
+    )
+  }
   const [time, ...space] = axes
   if (time === undefined) throw unsupported(node, 'it has no kernel')
   return { time, space: spaceAttributes(node, space, autoPad) }
@@ -105,6 +113,7 @@ function samePads(
   { kernel, stride, dilation }: Pick<AxisWindow, 'kernel' | 'stride' | 'dilation'>,
 ): Pick<AxisWindow, 'before' | 'after'> {
   const reach = (kernel - 1) * dilation + 1
+  if (reach === 1) return { before: 0, after: 0 }
   if (typeof size !== 'number' && stride !== 1) return { before: null, after: null }
   const total =
     typeof size === 'number' ? Math.max(0, (Math.ceil(size / stride) - 1) * stride + reach - size) : reach - 1
