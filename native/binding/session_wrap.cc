@@ -41,6 +41,8 @@ Napi::Array ToArray(Napi::Env env, const std::vector<TensorInfo>& infos) {
 Napi::Function SessionWrap::Define(Napi::Env env) {
   return DefineClass(env, "NativeSession",
                      {InstanceMethod<&SessionWrap::CreateInstance>("createInstance"),
+                      InstanceMethod<&SessionWrap::PlannedBytes>("plannedBytes"),
+                      InstanceMethod<&SessionWrap::OperatorReport>("operatorReport"),
                       InstanceMethod<&SessionWrap::Dispose>("dispose")});
 }
 
@@ -59,13 +61,25 @@ SessionWrap::SessionWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   self["outputs"] = ToArray(info.Env(), session_->outputs());
 }
 
-Napi::Value SessionWrap::CreateInstance(const Napi::CallbackInfo& info) {
+Session& SessionWrap::Require(const Napi::CallbackInfo& info) {
   RequireTag(info, kSessionTag, "NativeSession");
-  const Napi::Object options = RequireObject(info, 0, "options");
-  const int64_t slots = GetInteger(options, "slots", 1, kMaxSlots);
   if (!session_) ThrowIfError(info.Env(), {"DISPOSED", "the session was disposed"});
-  return ModelInstanceWrap::Wrap(
-      info.Env(), std::make_shared<ModelInstance>(session_, static_cast<size_t>(slots)));
+  return *session_;
+}
+
+Napi::Value SessionWrap::CreateInstance(const Napi::CallbackInfo& info) {
+  Require(info);
+  const Napi::Object options = RequireObject(info, 0, "options");
+  const auto slots = static_cast<size_t>(GetInteger(options, "slots", 1, kMaxSlots));
+  return ModelInstanceWrap::Wrap(info.Env(), std::make_shared<ModelInstance>(session_, slots));
+}
+
+Napi::Value SessionWrap::PlannedBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(Require(info).planned_bytes()));
+}
+
+Napi::Value SessionWrap::OperatorReport(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), Require(info).OperatorReport());
 }
 
 void SessionWrap::Dispose(const Napi::CallbackInfo& info) {

@@ -17,7 +17,12 @@ class SessionWrap : public Napi::ObjectWrap<SessionWrap> {
 
  private:
   Napi::Value CreateInstance(const Napi::CallbackInfo& info);
+  Napi::Value PlannedBytes(const Napi::CallbackInfo& info);
+  Napi::Value OperatorReport(const Napi::CallbackInfo& info);
   void Dispose(const Napi::CallbackInfo& info);
+
+  // The session, or DISPOSED.
+  Session& Require(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Session> session_;  // null once disposed
 };

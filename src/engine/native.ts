@@ -131,6 +131,10 @@ export interface NativeSession {
   readonly inputs: readonly NativeTensorInfo[]
   readonly outputs: readonly NativeTensorInfo[]
   createInstance(options: NativeInstanceOptions): NativeInstance
+  /** Bytes that a run of our own operators' regions needs; 0 without any. */
+  plannedBytes(): number
+  /** JSON: an array with the report of each region of our own operators (native/core/ops/README.md). */
+  operatorReport(): string
   /** Idempotent; instances still alive keep the session's memory until they are disposed. */
   dispose(): void
 }

@@ -16,6 +16,10 @@ export interface EngineSession {
    * @param batched whether dimension 0 of inputs and outputs is the batch
    */
   createInstance(name: string, batched: boolean): EngineInstance
+  /** Bytes that a run of our own operators' regions needs; 0 without any. */
+  plannedBytes(): number
+  /** The report of each region of our own operators (native/core/ops/README.md). */
+  operatorReport(): unknown[]
   /** Idempotent; the model stays in memory until its instances are disposed too. */
   dispose(): void
 }
@@ -46,6 +50,8 @@ function wrap(session: NativeSession): EngineSession {
         name,
         batched,
       ),
+    plannedBytes: () => callAddon(() => session.plannedBytes()),
+    operatorReport: () => JSON.parse(callAddon(() => session.operatorReport())) as unknown[],
     dispose: () => session.dispose(),
   }
 }

@@ -28,6 +28,14 @@ test('the CPU takes no provider options', async (t) => {
   await t.throwsAsync(engine.createSession(options), { code: 'INVALID_OPTION', message: /trt_fp16_enable/ })
 })
 
+test('a network without operators of ours has no regions to report', async (t) => {
+  const session = await engine.createSession(scalar)
+  t.is(session.plannedBytes(), 0)
+  t.deepEqual(session.operatorReport(), [])
+  session.dispose()
+  t.throws(() => session.operatorReport(), { code: 'DISPOSED' })
+})
+
 test('a model may come as bytes', async (t) => {
   const session = await engine.createSession({
     ...scalar,

@@ -106,6 +106,22 @@ Status Session::Load(const SessionOptions& options) {
   return Status::Ok();
 }
 
+size_t Session::planned_bytes() const {
+#ifdef SENTINODE_HAVE_OPERATORS
+  return operators_->planned_bytes();
+#else
+  return 0;
+#endif
+}
+
+std::string Session::OperatorReport() const {
+#ifdef SENTINODE_HAVE_OPERATORS
+  return operators_->ReportJson();
+#else
+  return "[]";
+#endif
+}
+
 Status Session::ReadSignature() {
   Ort::AllocatorWithDefaultOptions allocator;
   for (size_t i = 0; i < ort_->GetInputCount(); ++i) {

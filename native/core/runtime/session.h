@@ -60,8 +60,11 @@ class Session {
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
   const Ort::MemoryInfo& memory_info() const { return *memory_info_; }
   Ort::Session& ort() const { return *ort_; }
-  // The 4D operators of this session; null in a build without them.
-  const Operators* operators() const { return operators_.get(); }
+
+  // Of the regions of our own operators: bytes that a run of each needs, and a JSON array with the
+  // report of each (core/ops/register.h). 0 and "[]" without any.
+  size_t planned_bytes() const;
+  std::string OperatorReport() const;
 
  private:
   Session();
