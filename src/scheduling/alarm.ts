@@ -12,11 +12,6 @@ export class Alarm {
     this.#ring = ring
   }
 
-  /** When it will ring; Infinity if it is off. */
-  get at(): number {
-    return this.#at
-  }
-
   set(at: number, precision: TimerPrecision): void {
     if (at === this.#at) return
     this.off()

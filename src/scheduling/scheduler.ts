@@ -104,7 +104,6 @@ export class ModelScheduler<P, R> {
       request.whenAborted(() => this.#cancel(request))
       this.#queue.add(request)
       this.#expiry.add(request, this.#queue)
-      if (request.expiry < this.#expiryAlarm.at) this.#expiryAlarm.set(request.expiry, 'coarse')
       this.#options.observer.onEnqueue(options.rows, options.bytes)
       this.#deferPump()
     })
@@ -304,9 +303,9 @@ export class ModelScheduler<P, R> {
       this.#withdraw(request)
       this.#options.observer.onExpired('queue', now - request.enqueuedAt)
       request.reject(expired('it waited in the queue until then'))
+      this.#checkEmpty()
     }
     this.#expiryAlarm.set(this.#expiry.next(), 'coarse')
-    this.#checkEmpty()
   }
 
   #empty(): Promise<void> {

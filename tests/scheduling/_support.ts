@@ -6,6 +6,7 @@ import type {
   Outcome,
   RunningBatch,
   SubmitOptions,
+  TimerPrecision,
 } from '../../src/scheduling/types.js'
 
 interface FakeTimer {
@@ -14,18 +15,24 @@ interface FakeTimer {
   readonly callback: () => void
 }
 
-/** A clock that moves only when told. Timers that are due ring in order, each at its own time. */
+/** A clock that moves only when told. Timers that are due ring in order, the coarse ones late. */
 export class FakeClock implements Clock {
+  readonly #lateness: number
   #now = 1000
   #order = 0
   #timers: FakeTimer[] = []
   #deferred: (() => void)[] = []
 
+  constructor(lateness = 0) {
+    this.#lateness = lateness
+  }
+
   now(): number {
     return this.#now
   }
 
-  setTimer(at: number, callback: () => void): () => void {
+  setTimer(atMs: number, callback: () => void, precision: TimerPrecision): () => void {
+    const at = atMs + (precision === 'coarse' ? this.#lateness : 0)
     const timer = { at, callback, order: this.#order++ }
     this.#timers.push(timer)
     return () => {
@@ -127,7 +134,7 @@ export class FakeRunner implements BatchRunner<number, string> {
     // The next batch may not begin before this one ends, however long it turns out to take.
     this.#freeAt = runStart + this.#options.run(batch.rows)
     const done = new Promise<BatchResult<string>>((resolve, reject) => {
-      this.#clock.setTimer(runStart, () => this.#run(batch, entries, gather, resolve, reject), 'coarse')
+      this.#clock.setTimer(runStart, () => this.#run(batch, entries, gather, resolve, reject), 'fine')
     })
     return { done, cancel: (index) => void batch.cancelled.add(index) }
   }
@@ -161,7 +168,7 @@ export class FakeRunner implements BatchRunner<number, string> {
           resolve({ outcomes, rows, timings })
         }
       },
-      'coarse',
+      'fine',
     )
   }
 }

@@ -5,7 +5,6 @@ import { batchingPolicy, DEFAULT_QUEUE_POLICY } from '../../src/scheduling/polic
 import { ModelScheduler } from '../../src/scheduling/scheduler.js'
 import { FakeClock, FakeRunner, request } from './_support.js'
 
-/** How every request of a run ended, and all that the instances were given. */
 const arrival = fc.record({
   gap: fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.double({ min: 0, max: 20, noNaN: true })),
   rows: fc.integer({ min: 1, max: 4 }),
@@ -32,6 +31,7 @@ const policies = fc.record({
 const machines = fc.record({
   instances: fc.integer({ min: 1, max: 3 }),
   gather: fc.constantFrom(0, 2),
+  lateness: fc.constantFrom(0, 1.5),
   runPerRow: fc.constantFrom(1, 5),
   budget: fc.constantFrom(300, 1_000_000),
   failing: fc.integer({ min: 2, max: 30 }),
@@ -42,7 +42,7 @@ testProp(
   'whatever arrives, and however it ends, nothing is lost, repeated, mixed, overfilled or left behind',
   [fc.array(arrival, { minLength: 1, maxLength: 40 }), policies, machines],
   async (t, arrivals, options, machine) => {
-    const clock = new FakeClock()
+    const clock = new FakeClock(machine.lateness)
     const runners = Array.from(
       { length: machine.instances },
       (_, index) =>
@@ -80,7 +80,7 @@ testProp(
     for (const [payload, { gap, cancelAfter, deadline, timeout, ...rest }] of arrivals.entries()) {
       await clock.advance(gap, check)
       const controller = new AbortController()
-      if (cancelAfter !== null) clock.setTimer(clock.now() + cancelAfter, () => controller.abort())
+      if (cancelAfter !== null) clock.setTimer(clock.now() + cancelAfter, () => controller.abort(), 'fine')
       const ends: string[] = []
       answers.set(payload, ends)
       enqueuedAt.set(payload, clock.now())

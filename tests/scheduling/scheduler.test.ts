@@ -124,6 +124,37 @@ test('while a batch runs a full one is closed at once', async (t) => {
   ])
 })
 
+test('the batch after a gathered one is closed by when that will end, not by when it was closed', async (t) => {
+  const context = setup({ maxBatchSize: 2 }, { gather: 3, run: () => 50 })
+  await teach(context, [1, 2])
+  const { clock, runner, scheduler } = context
+  for (const payload of [1, 2, 3, 4]) void scheduler.submit(request(payload))
+  await clock.advance(60)
+  void scheduler.submit(request(5))
+  await clock.advance(30)
+  void scheduler.submit(request(6))
+  await clock.advance(100)
+  t.deepEqual(batches(runner).slice(2), [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ])
+})
+
+test('a request whose timer is late is not run either', async (t) => {
+  const clock = new FakeClock(20)
+  const runner = new FakeRunner('r', clock, { run: () => 10 })
+  const budget = new ByteBudget(1000)
+  const scheduler = new ModelScheduler({ policy: batchingPolicy({}), runners: [runner], budget, clock })
+  const answers: string[] = []
+  record(answers, 1, scheduler.submit(request(1)))
+  await clock.settle()
+  record(answers, 2, scheduler.submit(request(2, { deadline: clock.now() + 9 })))
+  await clock.advance(10)
+  t.deepEqual(answers, ['2 DEADLINE_EXCEEDED', 'result 1'])
+  t.deepEqual(batches(runner), [[1]])
+})
+
 test('an instance of which nothing is known gets its next batch when it is done', async (t) => {
   const { clock, runner, scheduler } = setup({ maxBatchSize: 8 }, { run: () => 50 })
   void scheduler.submit(request(1))
