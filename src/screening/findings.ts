@@ -19,6 +19,8 @@ export interface Finding {
   readonly positive: boolean
   /** All that the contract states, to show where the probability lies among them. */
   readonly operatingPoints: readonly OperatingPoint[]
+  /** For the DICOM report. */
+  readonly codes: FindingRule['codes']
 }
 
 /** One exam's row of every output, by name. */
@@ -55,6 +57,7 @@ export function readFindings(
       operatingPoint,
       positive: (calibrated ?? probability) >= operatingPoint.threshold,
       operatingPoints: rule.operating_points,
+      codes: rule.codes,
     }
   })
 }

@@ -1,7 +1,7 @@
 /** A screening model's contract, read from `screening.yaml` and checked against its network. */
 
 import { createHash } from 'node:crypto'
-import { LineCounter, isNode, parseDocument, type Document } from 'yaml'
+import { LineCounter, isMap, isNode, isScalar, parseDocument, type Document } from 'yaml'
 import type { z } from 'zod'
 import { SentinodeError } from '../../errors.js'
 import { RuleError, resolveVariable, type Variable } from '../clinical/variables.js'
@@ -60,13 +60,16 @@ const invalid = (messages: readonly string[]) =>
 
 const dotted = (path: Path) => (path.length === 0 ? 'the contract' : path.map(String).join('.'))
 
-/** Where the node of a path stands, or its closest parent where it is absent. */
+/** Where the key of a path's last field stands, or the node itself in a list, or the closest parent there is. */
 function offsetOf(document: Document, path: Path): number {
-  for (let length = path.length; length >= 0; length--) {
-    const node: unknown = document.getIn(path.slice(0, length), true)
-    if (isNode(node) && node.range) return node.range[0]
+  const parent: unknown = path.length === 0 ? null : document.getIn(path.slice(0, -1), true)
+  if (isMap(parent)) {
+    const key = parent.items.find((pair) => isScalar(pair.key) && pair.key.value === path.at(-1))?.key
+    if (isNode(key) && key.range) return key.range[0]
   }
-  return 0
+  const node: unknown = document.getIn(path, true)
+  if (isNode(node) && node.range) return node.range[0]
+  return path.length === 0 ? 0 : offsetOf(document, path.slice(0, -1))
 }
 
 function describe(issue: z.core.$ZodIssue, at: (path: Path) => string): string[] {

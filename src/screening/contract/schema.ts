@@ -132,6 +132,9 @@ const operatingPoint = z.strictObject({
   specificity_interval: interval.optional(),
 })
 
+/** [value, scheme, meaning] of a code for the DICOM report; a code value has at most 16 characters. */
+const code = z.tuple([z.string().min(1).max(16), z.string().min(1).max(16), z.string().min(1).max(64)])
+
 const finding = z.strictObject({
   name,
   title: z.string().min(1).max(200).optional(),
@@ -141,6 +144,13 @@ const finding = z.strictObject({
   /** Standard deviation over an ensemble, where the network gives one. */
   spread: z.strictObject(outputElement).optional(),
   operating_points: z.array(operatingPoint).min(1).max(20),
+  /** What the DICOM report calls it; by default metastasis, of an axillary lymph node. */
+  codes: z
+    .strictObject({
+      finding: code.default(['128462008', 'SCT', 'Metastasis']),
+      site: code.default(['68171009', 'SCT', 'Axillary lymph node']),
+    })
+    .prefault({}),
 })
 
 const text = z.string().min(1).max(2000)

@@ -104,10 +104,10 @@ export function probabilityBar(finding: Finding): Markup {
     ${[0, 0.25, 0.5, 0.75, 1].map((tick) => html`<text x="${round(x(tick), 1)}" y="${middle + 24}" text-anchor="middle">${tick}</text>`)}
     ${points.map((point, i) => {
       const at = x(point.threshold)
-      const below = middle + 48 + i * 18
+      const below = middle + 50 + i * 18
       const chosen = point.name === finding.operatingPoint.name
       return html`<g class="${chosen ? 'point chosen' : 'point'}"
-        ><line x1="${round(at, 1)}" x2="${round(at, 1)}" y1="${middle - 12}" y2="${below - 10}" /><text
+        ><line x1="${round(at, 1)}" x2="${round(at, 1)}" y1="${middle - 12}" y2="${below - 13}" /><text
           x="${round(at, 1)}"
           y="${below}"
           text-anchor="${anchor(at)}"

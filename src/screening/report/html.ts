@@ -8,6 +8,7 @@ import type { Pictures } from './pictures.js'
 import { STYLE } from './style.js'
 
 const percent = (share: number, digits = 1): string => `${(share * 100).toFixed(digits)} %`
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 const millimetres = (numbers: readonly number[]): string => numbers.map((n) => n.toFixed(1)).join(' \u00d7 ')
 
 /** @param pictures null where the crop is no longer at hand */
@@ -55,7 +56,9 @@ function findingCard(finding: Finding): Markup {
   const interval = (range: readonly [number, number] | undefined) =>
     range === undefined ? '' : ` (${percent(range[0])} to ${percent(range[1])})`
   const calibrated =
-    finding.calibrated === null ? 'not calibrated' : `calibrated (${finding.calibration.replace('_', ' ')})`
+    finding.calibrated === null
+      ? 'not calibrated'
+      : `${percent(finding.calibrated)} after calibration (${finding.calibration.replace('_', ' ')})`
   return html`<section class="finding">
     <h2>${finding.title}</h2>
     <p class="decision ${finding.positive ? 'positive' : 'negative'}">
@@ -63,9 +66,8 @@ function findingCard(finding: Finding): Markup {
     </p>
     ${probabilityBar(finding)}
     <p>
-      Probability
-      ${percent(finding.probability)}${finding.calibrated === null ? '' : `, ${percent(finding.calibrated)} calibrated`}
-      (${calibrated})${finding.spread === null ? '' : `, ensemble spread ${percent(finding.spread)}`}. At a
+      Probability ${percent(finding.probability)},
+      ${calibrated}${finding.spread === null ? '' : `, ensemble spread ${percent(finding.spread)}`}. At a
       threshold of ${point.threshold} the model's stated sensitivity is
       ${percent(point.sensitivity)}${interval(point.sensitivity_interval)} and its specificity
       ${percent(point.specificity)}${interval(point.specificity_interval)}.
@@ -122,7 +124,7 @@ function usedTable(answer: Answer): Markup {
   })
   const series = used.series.map(
     ({ number, ordinal, phases: count, frames }) =>
-      `series ${number ?? `no. ${ordinal} of the exam`}: ${count} phases, ${frames} frames`,
+      `series ${number ?? `no. ${ordinal} of the exam`}: ${counted(count, 'phase')}, ${counted(frames, 'frame')}`,
   )
   const leftOut = used.frames.leftOut.map(({ reason, count }) => `${count} ${reason}`)
   return html`<section>
@@ -132,7 +134,7 @@ function usedTable(answer: Answer): Markup {
       ${row('Frames', `${used.frames.read} read, ${used.frames.used} used${leftOut.length === 0 ? '' : `, left out: ${leftOut.join(', ')}`}`)}
       ${row('Phases told apart by', used.phasesFrom)} ${row('Times from', used.timesFrom ?? 'not known')}
       ${row('Phases of the exam', phases.join('; '))} ${row('Region', used.region.kind)}
-      ${row('Its middle (L, P, S)', `${millimetres(used.region.centreMm)} mm`)}
+      ${row('Its middle (L, P, S)', `${used.region.centreMm.map((place) => place.toFixed(1)).join(', ')} mm`)}
       ${row('Size of the crop (x, y, z)', `${millimetres(used.region.sizeMm)} mm, ${percent(used.outsideFraction)} outside the exam`)}
       ${row('Clinical values given', used.clinicalGiven.join(', ') || 'none')}
       ${row('Clinical values imputed', used.clinicalImputed.map(({ name, value, unit }) => `${name}: ${value}${unit === null ? '' : ` ${unit}`}`).join(', ') || 'none')}

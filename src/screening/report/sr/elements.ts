@@ -1,0 +1,113 @@
+/** Writes DICOM data sets in explicit VR little endian (PS3.5, section 7) as part 10 files (PS3.10). */
+
+/** The value representations that the report uses. */
+export type TextVr =
+  | 'AE'
+  | 'AS'
+  | 'CS'
+  | 'DA'
+  | 'DS'
+  | 'DT'
+  | 'IS'
+  | 'LO'
+  | 'LT'
+  | 'PN'
+  | 'SH'
+  | 'ST'
+  | 'TM'
+  | 'UC'
+  | 'UI'
+  | 'UT'
+
+export type ElementValue =
+  | { readonly vr: TextVr; readonly text: string }
+  | { readonly vr: 'SQ'; readonly items: readonly Elements[] }
+  | { readonly vr: 'UL' | 'US'; readonly number: number }
+  | { readonly vr: 'OB'; readonly bytes: Uint8Array }
+  /** Bytes as another object has them, already padded and in its character set. */
+  | { readonly vr: string; readonly raw: Uint8Array }
+
+/** One data set: values by tag, (group << 16 | element) as an unsigned number. */
+export type Elements = ReadonlyMap<number, ElementValue>
+
+export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
+
+/** VRs with a length of four bytes after two reserved ones (PS3.5, table 7.1-1). */
+const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV'])
+
+/** How texts are written; what ASCII lacks becomes a question mark. */
+export type Charset = 'ascii' | 'utf8'
+
+const encodeText = (vr: string, text: string, charset: Charset): Buffer => {
+  const bytes = Buffer.from(charset === 'utf8' ? text : text.replace(/[^\x20-\x7e\r\n\t\f]/gu, '?'), 'utf8')
+  if (bytes.length % 2 === 0) return bytes
+  return Buffer.concat([bytes, Buffer.from([vr === 'UI' ? 0 : 0x20])])
+}
+
+function encodeValue(value: ElementValue, charset: Charset): Buffer {
+  if ('raw' in value) return Buffer.from(value.raw)
+  if ('text' in value) return encodeText(value.vr, value.text, charset)
+  if ('items' in value) return Buffer.concat(value.items.map((item) => encodeItem(item, charset)))
+  if ('bytes' in value) return Buffer.concat([value.bytes, Buffer.alloc(value.bytes.length % 2)])
+  const bytes = Buffer.alloc(value.vr === 'UL' ? 4 : 2)
+  if (value.vr === 'UL') bytes.writeUInt32LE(value.number)
+  else bytes.writeUInt16LE(value.number)
+  return bytes
+}
+
+function encodeItem(item: Elements, charset: Charset): Buffer {
+  const body = encodeElements(item, charset)
+  const header = Buffer.alloc(8)
+  header.writeUInt16LE(0xfffe, 0)
+  header.writeUInt16LE(0xe000, 2)
+  header.writeUInt32LE(body.length, 4)
+  return Buffer.concat([header, body])
+}
+
+function encodeElement(tag: number, value: ElementValue, charset: Charset): Buffer {
+  const body = encodeValue(value, charset)
+  const long = LONG_VRS.has(value.vr)
+  if (!long && body.length > 0xfffe) throw new RangeError(`a value of ${value.vr} is longer than it can be`)
+  const header = Buffer.alloc(long ? 12 : 8)
+  header.writeUInt16LE(tag >>> 16, 0)
+  header.writeUInt16LE(tag & 0xffff, 2)
+  header.write(value.vr, 4, 'latin1')
+  if (long) header.writeUInt32LE(body.length, 8)
+  else header.writeUInt16LE(body.length, 6)
+  return Buffer.concat([header, body])
+}
+
+/** A data set's bytes, its elements in the order of their tags. */
+export function encodeElements(elements: Elements, charset: Charset): Buffer {
+  return Buffer.concat(
+    [...elements].sort(([a], [b]) => a - b).map(([tag, value]) => encodeElement(tag, value, charset)),
+  )
+}
+
+/** A part 10 file around a data set that has SOP Class UID and SOP Instance UID. */
+export function encodeFile(
+  dataset: Elements,
+  implementation: { readonly uid: string; readonly name: string },
+  charset: Charset,
+): Buffer {
+  const uid = (tag: number): ElementValue => dataset.get(tag) ?? { vr: 'UI', text: '' }
+  const meta = encodeElements(
+    new Map<number, ElementValue>([
+      [0x00020001, { vr: 'OB', bytes: Uint8Array.of(0, 1) }],
+      [0x00020002, uid(0x00080016)],
+      [0x00020003, uid(0x00080018)],
+      [0x00020010, { vr: 'UI', text: EXPLICIT_LITTLE_ENDIAN }],
+      [0x00020012, { vr: 'UI', text: implementation.uid }],
+      [0x00020013, { vr: 'SH', text: implementation.name }],
+    ]),
+    'ascii',
+  )
+  const length = encodeElement(0x00020000, { vr: 'UL', number: meta.length }, 'ascii')
+  return Buffer.concat([
+    Buffer.alloc(128),
+    Buffer.from('DICM', 'latin1'),
+    length,
+    meta,
+    encodeElements(dataset, charset),
+  ])
+}
