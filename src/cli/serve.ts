@@ -37,7 +37,7 @@ export function addServeCommand(program: Command): void {
 
 function flag(key: SettingKey): Option {
   const setting = settings[key]
-  const standard: unknown = setting.parse(undefined)
+  const standard = setting.parse(undefined)
   const text =
     standard === null || (Array.isArray(standard) && standard.length === 0)
       ? ''

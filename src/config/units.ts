@@ -46,7 +46,6 @@ export const boolean = z
 export const text = z
   .string({ error: 'expected text' })
   .min(1, { error: 'expected text, found none' })
-  // eslint-disable-next-line no-control-regex
   .regex(/^[^\u0000-\u001f]*$/, { error: 'expected text without control characters' })
 
 /** A list of paths: an array, or text separated by commas. */

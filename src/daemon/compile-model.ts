@@ -14,14 +14,15 @@ export function compileWith({ cacheDir, runtime }: CompileOptions): CompileModel
   const folder = Promise.resolve(cacheDir ?? defaultCacheFolder())
   // Whoever compiles first meets the failure; nobody may compile at all.
   folder.catch(() => undefined)
-  return async ({ model, target, resolve, precision, exactTaps }) => {
+  return async ({ model, target, resolve, precision, exactTaps, hints }) => {
     // Without oneDNN the addon has no operators of its own.
     const offered = target === 'cpu' && runtime.onednn === null ? 'cpu-portable' : target
     if (precision === 'fp16') {
       throw new SentinodeError('MODEL_CONFIG_UNSUPPORTED', 'precision: expected fp32 or bf16, found fp16')
     }
     const cache = { folder: await folder, onnxruntime: runtime.version, onednn: runtime.onednn }
-    const compiled = await compileCached(model, { target: offered, resolve, precision, exactTaps }, cache)
+    const options = { target: offered, resolve, precision, exactTaps, ...(hints && { hints }) } as const
+    const compiled = await compileCached(model, options, cache)
     return {
       modelPath: compiled.path,
       modelBytes: compiled.path === null ? model : null,

@@ -18,14 +18,20 @@ export function observeCalls(
   observer: CallObserver,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
   return (stream, headers) => {
-    const path = String(headers[':path'] ?? '')
+    const path = headers[':path'] ?? ''
     const method = methods.has(path) ? path.slice(1) : 'unknown'
     const begin = performance.now()
     observer.started(method)
     stream.once('close', () => {
-      const sent = stream.sentTrailers?.['grpc-status'] ?? stream.sentHeaders?.['grpc-status']
+      const sent = sentStatus(stream)
       const code = Status[sent === undefined ? Status.CANCELLED : Number(sent)] ?? 'UNKNOWN'
       observer.handled(method, code, (performance.now() - begin) / 1000)
     })
   }
+}
+
+function sentStatus(stream: ServerHttp2Stream): unknown {
+  // Without headers or trailers sent, these are undefined; their types do not say so.
+  const { sentHeaders, sentTrailers } = stream as Partial<ServerHttp2Stream>
+  return sentTrailers?.['grpc-status'] ?? sentHeaders?.['grpc-status']
 }

@@ -1,4 +1,4 @@
-import type { MethodDefinition, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js'
 import { ModelInferResponse } from '../generated/grpc_service.js'
 
 /** A request as it came off the wire: decoded, or not a message of its type at all. */
@@ -50,7 +50,7 @@ export function serializeInferResponse(response: ModelInferResponse): Buffer {
   return new GatheredMessage(parts) as unknown as Buffer
 }
 
-type Methods = ServiceDefinition<UntypedServiceImplementation>
+type Methods = ServiceDefinition
 
 /**
  * A service of ts-proto with our decoding: `bytes` fields stay views into the received message, and a

@@ -8,7 +8,7 @@ export class InFlight {
   constructor(private readonly methods: ReadonlySet<string>) {}
 
   track(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    if (!this.methods.has(String(headers[':path'] ?? ''))) return
+    if (!this.methods.has(headers[':path'] ?? '')) return
     this.#count++
     stream.once('close', () => {
       if (--this.#count > 0) return

@@ -39,6 +39,7 @@ export function createIngress(
     let stall: NodeJS.Timeout | null = null
 
     const refuse = (code: ErrorCode, details: string): void => {
+      if (stream.headersSent || stream.closed) return
       options.onShed(code)
       respondWithError(
         stream,
@@ -48,13 +49,14 @@ export function createIngress(
       )
     }
 
-    const admit = (message: AnnouncedMessage): void => {
+    /** False where the call was refused. */
+    const admit = (message: AnnouncedMessage): boolean => {
       if (message.bytes > options.maxMessageBytes) {
         refuse(
           'REQUEST_TOO_LARGE',
           `expected a message of at most ${options.maxMessageBytes} bytes, found one of ${message.bytes}`,
         )
-        return
+        return false
       }
       // A compressed message is charged for the largest that it can become.
       const bytes = message.compressed
@@ -62,7 +64,7 @@ export function createIngress(
         : message.bytes
       if (message.arrived === message.bytes && !message.compressed) {
         reservations.push(options.budget.charge(bytes))
-        return
+        return true
       }
       const reservation = options.budget.reserve(bytes, Math.min(message.bytes, options.windowBytes), () => {
         stall?.refresh()
@@ -70,7 +72,7 @@ export function createIngress(
       })
       if (reservation === null) {
         refuse('QUEUE_FULL', 'the memory for requests is full; retry later')
-        return
+        return false
       }
       reservations.push(reservation)
       if (!reservation.granted) stream.pause()
@@ -78,16 +80,14 @@ export function createIngress(
         if (!reader.incomplete || reservations.some((r) => !r.granted)) return
         refuse('DEADLINE_EXCEEDED', 'the rest of the message did not arrive')
       }, options.stallMs ?? STALL_MS).unref()
+      return true
     }
 
     stream.on('data', (chunk: Buffer) => {
       // Answered already: what still arrives is read and dropped.
       if (stream.headersSent || stream.closed) return
       stall?.refresh()
-      for (const message of reader.push(chunk)) {
-        admit(message)
-        if (stream.closed) return
-      }
+      reader.push(chunk).every(admit)
     })
     stream.once('close', () => {
       if (stall) clearTimeout(stall)

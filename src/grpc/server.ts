@@ -24,7 +24,7 @@ const LINGER_MS = 250
 export interface ServedService {
   /** Full name, such as `inference.GRPCInferenceService`. */
   readonly name: string
-  readonly definition: ServiceDefinition<UntypedServiceImplementation>
+  readonly definition: ServiceDefinition
   readonly implementation: UntypedServiceImplementation
 }
 

@@ -1,5 +1,5 @@
 import { Metadata, status as Status, type StatusObject } from '@grpc/grpc-js'
-import { isSentinodeError, SentinodeError, type ErrorCode, type GrpcStatus } from '../errors.js'
+import { ERRORS, isSentinodeError, type ErrorCode, type GrpcStatus } from '../errors.js'
 
 /** Metadata key of the stable code of src/errors.ts. */
 export const CODE_KEY = 'sentinode-code'
@@ -24,9 +24,10 @@ const TRITON_STATUS: Readonly<Partial<Record<ErrorCode, GrpcStatus>>> = {
 
 const SHED: ReadonlySet<ErrorCode> = new Set(['QUEUE_FULL', 'MEMORY_LIMIT', 'SHUTTING_DOWN'])
 
-export function statusOf(code: ErrorCode, codes: StatusCodes): number {
-  const own = new SentinodeError(code, '').status
-  return Status[codes === 'triton' ? (TRITON_STATUS[code] ?? own) : own]
+export function statusOf(code: ErrorCode, codes: StatusCodes): Status {
+  const own: GrpcStatus = ERRORS[code].status
+  const name = codes === 'triton' ? (TRITON_STATUS[code] ?? own) : own
+  return Status[name]
 }
 
 /** Trailing metadata of an error. */

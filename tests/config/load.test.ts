@@ -46,7 +46,8 @@ test('every setting can come from the environment, and reads the same from each 
   for (const key of settingKeys) {
     const value = values[key]
     if (value === null || (Array.isArray(value) && value.length === 0)) continue
-    const again = describeConfig(load({ environment: { [environmentName(key)]: String(value) } }))
+    const text = `${value as string | number | boolean}`
+    const again = describeConfig(load({ environment: { [environmentName(key)]: text } }))
     t.deepEqual(again, values, key)
   }
 })
@@ -110,5 +111,5 @@ test('the configuration cannot be changed once it is loaded', (t) => {
   const config = load({ flags: { models: 'a,b' } })
   t.deepEqual(config.models, ['a', 'b'])
   t.throws(() => Object.assign(config, { host: '0.0.0.0' }), { instanceOf: TypeError })
-  t.throws(() => (config.models as string[]).push('c'), { instanceOf: TypeError })
+  t.throws(() => config.models.push('c'), { instanceOf: TypeError })
 })

@@ -81,10 +81,10 @@ test('the admin server serves metrics and probes, and nothing else', async (t) =
   const admin = await startAdminServer({
     host: '127.0.0.1',
     port: 0,
-    metrics: async () => {
-      if (broken) throw new Error('no')
-      return { contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }
-    },
+    metrics: () =>
+      broken
+        ? Promise.reject(new Error('no'))
+        : Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     isLive: () => true,
     isReady: () => ready,
   })
@@ -104,7 +104,7 @@ test('the admin server serves metrics and probes, and nothing else', async (t) =
 test('a port that is taken is an error of the setting', async (t) => {
   const options = {
     host: '127.0.0.1',
-    metrics: async () => ({ contentType: 'text/plain', text: '' }),
+    metrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
     isLive: () => true,
     isReady: () => true,
   }

@@ -29,7 +29,7 @@ export function echoBackend(overrides: Partial<InferenceBackend> = {}): Inferenc
     config: (name) => ModelConfig.fromPartial({ name, maxBatchSize: 8 }),
     statistics: () => [],
     index: () => [{ name: 'echo', version: '1', state: 'READY', reason: '' }],
-    infer: async (request) => echo(request),
+    infer: (request) => Promise.resolve(echo(request)),
     ...overrides,
   }
 }
@@ -51,7 +51,7 @@ export interface Running {
   readonly faults: unknown[]
   readonly handled: { method: string; code: string }[]
   readonly shed: string[]
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
 }
 
 export interface HarnessOptions {
@@ -111,14 +111,14 @@ export async function start(backend: InferenceBackend, options: HarnessOptions =
 }
 
 /** A call of the generated client as a promise. */
-export function invoke<Request, Response>(
+export function invoke<Response = unknown>(
   client: GRPCInferenceServiceClient,
-  method: keyof GRPCInferenceServiceClient & string,
-  request: Request,
+  method: Exclude<keyof GRPCInferenceServiceClient, symbol>,
+  request: unknown,
   options: { deadline?: Date } = {},
 ): Promise<Response> {
   type Call = (
-    request: Request,
+    request: unknown,
     options: object,
     callback: (error: ServiceError | null, response: Response) => void,
   ) => void

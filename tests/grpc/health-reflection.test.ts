@@ -46,7 +46,7 @@ test('health follows readiness for the server and each service, by Check, List a
   t.is(await check(client, ''), 'SERVING')
   t.is(await check(client, SERVICE), 'SERVING')
   const unknown = await t.throwsAsync<ServiceError>(check(client, 'no.such.Service') as Promise<never>)
-  t.is(unknown?.code, status.NOT_FOUND)
+  t.is(unknown.code, status.NOT_FOUND)
 
   const seen: string[] = []
   const { path, requestSerialize, responseDeserialize } = definition.Watch

@@ -29,7 +29,7 @@ const OWN_FIELDS = new Set(['properties'])
 
 function codecOf(message: string): Codec {
   const name = message.replace('inference.', '').replaceAll('.', '_')
-  return { ...config, ...service }[name as 'ModelInferRequest'] as unknown as Codec
+  return { ...config, ...service }[name as 'ModelInferRequest']
 }
 
 function camel(name: string): string {

@@ -61,7 +61,7 @@ test('malformed requests get a coded status each, cost no memory, and harm nobod
   await run(REQUESTS / 2)
   const grown = residentBytes(daemon.child.pid!) - before
   t.true(grown < 48 * 2 ** 20, `${grown} bytes more`)
-  const answer = await invoke<unknown, ModelInferResponse>(daemon.client, 'modelInfer', goodRows())
+  const answer = await invoke<ModelInferResponse>(daemon.client, 'modelInfer', goodRows())
   t.is(answer.outputs.length, 2)
   t.is((await daemon.stop()).code, 0)
 })

@@ -53,7 +53,7 @@ test.serial(
 
     const a = Float32Array.of(1, 2, 3, 4, 5, 6)
     const b = BigInt64Array.of(7n, -8n)
-    const response = await invoke<unknown, ModelInferResponse>(daemon.client, 'modelInfer', {
+    const response = await invoke<ModelInferResponse>(daemon.client, 'modelInfer', {
       ...ModelInferRequest.fromPartial({
         modelName: 'rows',
         id: 'mine',
@@ -94,7 +94,7 @@ test.serial('a broken model leaves the others serving, and says why', async (t) 
   const lenient = await startDaemon(['--models', models])
   t.teardown(() => lenient.stop())
   await invoke(lenient.client, 'modelInfer', goodRows())
-  const index = await invoke<unknown, RepositoryIndexResponse>(lenient.client, 'repositoryIndex', {
+  const index = await invoke<RepositoryIndexResponse>(lenient.client, 'repositoryIndex', {
     repositoryName: '',
     ready: false,
   })
@@ -118,11 +118,7 @@ test.serial('SIGTERM answers what is in flight, refuses what is new, and exits 0
   const folder = temporaryFolder()
   t.teardown(folder.remove)
   const daemon = await startDaemon(['--models', repository(folder.path, { loop: 'loop.onnx' })])
-  const running = invoke<unknown, ModelInferResponse>(
-    daemon.client,
-    'modelInfer',
-    loopRequest(1_000_000n, 'last'),
-  )
+  const running = invoke<ModelInferResponse>(daemon.client, 'modelInfer', loopRequest(1_000_000n, 'last'))
   await arrived(daemon, 1)
   daemon.child.kill('SIGTERM')
   await later(100)

@@ -1,4 +1,4 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js'
+import type { UntypedHandleCall } from '@grpc/grpc-js'
 import { SentinodeError } from '../../errors.js'
 import {
   GRPCInferenceServiceService,
@@ -86,7 +86,7 @@ export function inferenceService(
     }, options),
     modelInfer: unary((r: ModelInferRequest, context) => backend.infer(r, context), options),
   }
-  const refuse = (what: string): unknown =>
+  const refuse = (what: string): UntypedHandleCall =>
     unary(() => {
       throw notOffered(what)
     }, options)
@@ -95,6 +95,6 @@ export function inferenceService(
   return {
     name: 'inference.GRPCInferenceService',
     definition: withDecoding(GRPCInferenceServiceService, { modelInfer: serializeInferResponse }),
-    implementation: { ...offered, ...refused, modelStreamInfer } as unknown as UntypedServiceImplementation,
+    implementation: { ...offered, ...refused, modelStreamInfer },
   }
 }
