@@ -47,15 +47,7 @@ export async function readExam(source: ExamSource, options: ReadOptions = {}): P
     return withLeftOut(await volumeFromNifti(pile.nifti, { ...settings, timesS: options.timesS }), pile.other)
   }
   if (pile.dicom === 0) {
-    const what = pile.broken > 0 ? `${String(pile.broken)} DICOM files that are broken and ` : ''
-    throw new ExamRejection(
-      'NOT_DICOM',
-      `the exam has ${what}${String(pile.other)} files that are neither DICOM nor NIfTI`,
-      {
-        files: pile.other + pile.broken,
-        broken: pile.broken,
-      },
-    )
+    throw nothingToRead(pile)
   }
   pile.patient.requireOne()
   const volume = await volumeFromFrames(pile.frames, pile.imageless, settings)
@@ -142,6 +134,15 @@ async function niftiForm(reader: ByteReader): Promise<boolean | null> {
     return null
   }
   return isNifti(Buffer.concat(pieces)) ? true : null
+}
+
+function nothingToRead({ broken, other }: Pile): ExamRejection {
+  const parts = [
+    broken > 0 ? `${String(broken)} DICOM files that are broken` : '',
+    other > 0 ? `${String(other)} files that are neither DICOM nor NIfTI` : '',
+  ].filter((part) => part !== '')
+  const what = parts.length === 0 ? 'no files' : parts.join(' and ')
+  return new ExamRejection('NOT_DICOM', `the exam has ${what}`, { files: other + broken, broken })
 }
 
 function tooLarge(what: string, limit: number): ExamRejection {

@@ -29,7 +29,9 @@ export function unusable(frame: Frame): LeftOutReason | null {
   if (frame.colour) return 'COLOUR'
   if (rest.includes('LOCALIZER')) return 'LOCALIZER'
   if (rest.includes('MOSAIC')) return 'MOSAIC'
-  if (value1 === 'DERIVED' || value2 === 'SECONDARY' || has(DERIVED)) return 'DERIVED'
+  // Lossy compression makes an image DERIVED and changes nothing else of what it is.
+  const derived = value1 === 'DERIVED' && !frame.lossy
+  if (derived || value2 === 'SECONDARY' || has(DERIVED)) return 'DERIVED'
   if (has(NOT_MAGNITUDE) || /^(PHASE|REAL|IMAGINARY)$/.test(frame.complexComponent)) return 'NOT_MAGNITUDE'
   if (frame.bValue > 0 || has(DIFFUSION)) return 'DIFFUSION'
   if (frame.protocol.echoTime >= T2_ECHO_TIME_MS) return 'T2_WEIGHTED'

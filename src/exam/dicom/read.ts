@@ -38,6 +38,7 @@ export async function volumeFromFrames(
     if (reason !== null) leftOut.add(reason, frame.seriesNumber)
     return reason === null
   })
+  if (usable.length === 0) throw nothingUsable(leftOut.entries())
   const { chosen, rest } = chooseSeries(usable)
   for (const { set, reason } of rest)
     leftOut.add(reason, set.frames[0]?.seriesNumber ?? null, set.frames.length)
@@ -84,6 +85,17 @@ export async function volumeFromFrames(
       ...enhancementWarning(shape, volume.samples, volume.slopes, volume.intercepts),
     ],
   }
+}
+
+function nothingUsable(leftOut: readonly LeftOut[]): ExamRejection {
+  const counts = new Map<LeftOutReason, number>()
+  for (const { reason, count } of leftOut) counts.set(reason, (counts.get(reason) ?? 0) + count)
+  const why = [...counts].map(([reason, count]) => `${String(count)} ${reason}`).join(', ')
+  return new ExamRejection(
+    'NO_DYNAMIC_SERIES',
+    `no frame can be of a dynamic series: ${why}`,
+    Object.fromEntries(counts),
+  )
 }
 
 class LeftOutCount {
