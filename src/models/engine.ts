@@ -3,40 +3,14 @@
  * fakes; nothing here touches the addon.
  */
 import type { FileResolver } from '../compiler/resolver.js'
+import type { EngineSession } from '../engine/index.js'
 import type { NativeSessionOptions } from '../engine/native.js'
-import type { BatchRunner } from '../scheduling/types.js'
-import type { Network } from './config/complete.js'
 import type { EngineSettings, Target } from './config/settings.js'
-import type { RawOutput } from './response/outputs.js'
 
-/** One request as an instance takes it. */
-export interface EnginePayload {
-  /** In the session's order; referenced, not copied, until the batch has been gathered. */
-  readonly inputs: readonly Uint8Array[]
-  /** Of each input, the request's own rows in dimension 0 where the model has a batch. */
-  readonly shapes: readonly (readonly number[])[]
-  /** Positions of the wanted outputs, ascending. */
-  readonly outputs: readonly number[]
-}
-
-export interface EngineResult {
-  readonly outputs: readonly RawOutput[]
-}
-
-export interface ModelInstance extends BatchRunner<EnginePayload, EngineResult> {
-  /** Idempotent. */
-  dispose(): Promise<void>
-}
-
-export interface ModelSession extends Network {
-  /** @param batched whether dimension 0 of inputs and outputs is the batch */
-  createInstance(name: string, batched: boolean): ModelInstance
-  /** Idempotent. */
-  dispose(): void
-}
+export type { EngineInstance, EnginePayload, EngineResult, EngineSession } from '../engine/index.js'
 
 /** Rejects with PROVIDER_UNAVAILABLE where the provider cannot run here, MODEL_INVALID, ... */
-export type CreateSession = (options: NativeSessionOptions) => Promise<ModelSession>
+export type CreateSession = (options: NativeSessionOptions) => Promise<EngineSession>
 
 export interface CompileTask {
   /** The network's file. */

@@ -13,7 +13,7 @@ import { completeConfig } from './config/complete.js'
 import { readPolicy, type PolicyDefaults } from './config/policy.js'
 import { shapeHints } from './config/shape-hints.js'
 import { readSettings, type SettingsDefaults } from './config/settings.js'
-import type { CompileModel, CreateSession, EnginePayload, EngineResult, ModelInstance } from './engine.js'
+import type { CompileModel, CreateSession, EnginePayload, EngineResult, EngineInstance } from './engine.js'
 import type { LoadModel, LoadTask } from './lifecycle.js'
 import { checkRequest } from './request/check.js'
 import type { CheckedRequest } from './request/types.js'
@@ -56,7 +56,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   const contentHash = createHash('sha256').update(bytes).digest('hex')
   const hints = shapeHints(source.config)
   const sessions = await openSessions({ ...options, model: bytes, resolve, settings, hints }, warnings)
-  const instances: ModelInstance[] = []
+  const instances: EngineInstance[] = []
   const release = async (): Promise<void> => {
     await Promise.all(instances.map((instance) => instance.dispose()))
     for (const { session } of sessions) session.dispose()
@@ -131,7 +131,7 @@ async function readNetwork(
   )
 }
 
-function createInstances(sessions: readonly PlacedSession[], batched: boolean): ModelInstance[] {
+function createInstances(sessions: readonly PlacedSession[], batched: boolean): EngineInstance[] {
   return sessions.flatMap(({ session, placement: { target, deviceId, count } }, group) =>
     Array.from({ length: count }, (_, i) =>
       session.createInstance(`${group}_${target}_${deviceId}_${i}`, batched),

@@ -8,7 +8,7 @@ import { isSentinodeError, SentinodeError, type ErrorCode } from '../errors.js'
 import type { ModelConfig, ModelWarmup, ModelWarmup_Input } from '../generated/model_config.js'
 import type { ConfigSource } from './config/source.js'
 import { toConfigType, elementSize } from './datatypes.js'
-import type { EnginePayload, ModelInstance } from './engine.js'
+import type { EnginePayload, EngineInstance } from './engine.js'
 import { checkRequest } from './request/check.js'
 import { encodeBytesTensor } from './request/bytes-tensor.js'
 import { byteCount, elementCount } from './request/sizes.js'
@@ -50,7 +50,7 @@ export async function warmupSamples(
 }
 
 /** Runs all samples on one instance. Rejects with the code of the first failure. */
-export async function runWarmup(instance: ModelInstance, samples: readonly WarmupSample[]): Promise<void> {
+export async function runWarmup(instance: EngineInstance, samples: readonly WarmupSample[]): Promise<void> {
   for (const { name, payload, rows, count } of samples) {
     for (let run = 0; run < count; run++) {
       const { outcomes } = await instance.start([{ payload, rows, deadline: Infinity }]).done

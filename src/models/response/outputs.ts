@@ -1,19 +1,11 @@
 /** From what the network gave to what the client sees: names, shapes with the batch dimension, classes. */
+import type { EngineOutput } from '../../engine/index.js'
 import type { DataType } from '../../engine/native.js'
 import { SentinodeError } from '../../errors.js'
 import { applyReshape } from '../config/reshape.js'
 import type { CheckedRequest } from '../request/types.js'
 import type { ModelSignature, SignatureOutput } from '../signature.js'
 import { classify } from './classification.js'
-
-/** One output of a run, rows of one request only. */
-export interface RawOutput {
-  /** Position among the session's outputs. */
-  readonly index: number
-  /** As the network gave it, the batch dimension included. */
-  readonly shape: readonly number[]
-  readonly data: Uint8Array
-}
 
 export interface ResponseOutput {
   readonly name: string
@@ -27,7 +19,7 @@ export interface ResponseOutput {
 export function buildOutputs(
   signature: ModelSignature,
   request: CheckedRequest,
-  outputs: readonly RawOutput[],
+  outputs: readonly EngineOutput[],
 ): ResponseOutput[] {
   return request.outputs.map(({ output, classes }) => {
     const raw = outputs.find((candidate) => candidate.index === output.index)

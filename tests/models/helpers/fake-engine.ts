@@ -7,7 +7,7 @@ import type {
   CreateSession,
   EnginePayload,
   EngineResult,
-  ModelInstance,
+  EngineInstance,
 } from '../../../src/models/engine.js'
 import type { BatchEntry, Outcome } from '../../../src/scheduling/types.js'
 
@@ -51,7 +51,9 @@ export function fakeEngine(network: FakeNetwork): FakeEngine {
         inputs: tensors(network.inputs),
         outputs: tensors(network.outputs),
         createInstance: (name) => instance(engine, network, name),
-        dispose: () => engine.disposed.push(`session ${id}`),
+        dispose: () => {
+          engine.disposed.push(`session ${id}`)
+        },
       })
     },
   }
@@ -67,7 +69,7 @@ function tensors(shapes: Readonly<Record<string, number[]>>): NativeTensorInfo[]
   }))
 }
 
-function instance(engine: FakeEngine, network: FakeNetwork, name: string): ModelInstance {
+function instance(engine: FakeEngine, network: FakeNetwork, name: string): EngineInstance {
   return {
     name,
     start: (entries) => {
