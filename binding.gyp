@@ -1,0 +1,32 @@
+# The same addon as CMakeLists.txt builds, for those who have node-gyp and no CMake: `npm run build:gyp`.
+{
+  'variables': {
+    'onednn%': '<!(node cmake/gyp-lists.mjs onednn)',
+  },
+  'targets': [
+    {
+      'target_name': 'sentinode',
+      'sources': ['<!@(node cmake/gyp-lists.mjs sources)'],
+      'include_dirs': ['native'],
+      'defines': ['NAPI_VERSION=8', 'ORT_API_MANUAL_INIT'],
+      'cflags!': ['-fno-exceptions'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': [
+        '-std=c++17',
+        '-O3',
+        '-fopenmp',
+        '-fvisibility=hidden',
+        '-fvisibility-inlines-hidden',
+        '-Wall',
+        '-Wextra',
+        '-isystem <!(node cmake/gyp-lists.mjs include)',
+        "-isystem <!(node -p \"require('node-addon-api').include_dir\")",
+      ],
+      'ldflags': ['-fopenmp', '-Wl,-z,nodelete', '-Wl,--exclude-libs,ALL'],
+      'libraries': ['-ldl', '-lgomp'],
+      'conditions': [
+        ['onednn==1', {'defines': ['SENTINODE_HAVE_ONEDNN'], 'libraries': ['-ldnnl']}],
+      ],
+    },
+  ],
+}
