@@ -4,6 +4,7 @@ import { Graph } from './graph.js'
 import { type GraphProto, type ModelProto, decodeModel, encodeModel } from './onnx.js'
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
+import { REGION_DOMAIN, makeRegions } from './passes/region/regions.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
 import { type CompileReport, PassReport, type Rewrite } from './report.js'
 import type { FileResolver } from './resolver.js'
@@ -51,13 +52,14 @@ export async function compile(bytes: Uint8Array, options: CompileOptions): Promi
   const model = decodeModel(bytes)
   const external = externalTensors(model.graph).length > 0
   if (external) await embedExternalData(model.graph, options.resolve)
-  const rewrites = rewrite(model, options.target)
+  const { rewrites, files } = rewrite(model, options)
   const report: CompileReport = { target: options.target, rewrites }
   if (rewrites.length === 0 && !external) {
     return { model: bytes, rewritten: false, ownOperators: false, files: [], report }
   }
-  const files = detachLargeData(model.graph)
-  return { model: encodeModel(model), rewritten: true, ownOperators: false, files, report }
+  const ownOperators = model.opsetImport.some((o) => o.domain === REGION_DOMAIN)
+  const all = [...files, ...detachLargeData(model.graph)]
+  return { model: encodeModel(model), rewritten: true, ownOperators, files: all, report }
 }
 
 function checkPrecision({ precision = 'fp32', target }: CompileOptions): void {
@@ -69,13 +71,18 @@ function checkPrecision({ precision = 'fp32', target }: CompileOptions): void {
   )
 }
 
-/** Runs the passes over a model in place; no rewrites mean that the model may have been changed but need not be. */
-function rewrite(model: ModelProto & { graph: GraphProto }, _target: Target): Rewrite[] {
+interface Rewritten {
+  readonly rewrites: Rewrite[]
+  readonly files: readonly CompiledFile[]
+}
+
+/** Runs the passes over a model in place; without rewrites what was given says the same. */
+function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOptions): Rewritten {
   const rewrites: Rewrite[] = []
   const pass = (name: string): PassReport => new PassReport(rewrites, name)
   inlineFunctions(model, pass('inline-functions'))
   const graph = Graph.of(model)
-  if (!hasFourAxes(graph, new Shapes(graph))) return []
+  if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], files: [] }
   if (graph.opset < 7) {
     throw new SentinodeError(
       'MODEL_UNSUPPORTED_OPERATOR',
@@ -83,9 +90,23 @@ function rewrite(model: ModelProto & { graph: GraphProto }, _target: Target): Re
     )
   }
   foldBatchNorm(graph, new Shapes(graph), pass('fold-batch-norm'))
+  const files = options.target === 'cpu' ? regions(model, graph, options, pass('regions')) : []
   lowerFourAxes(graph, new Shapes(graph), pass('lower-four-axes'))
   modernise(model)
-  return rewrites
+  return { rewrites, files }
+}
+
+function regions(
+  model: ModelProto,
+  graph: Graph,
+  options: CompileOptions,
+  report: PassReport,
+): CompiledFile[] {
+  const { precision = 'fp32', exactTaps = false, hints = [] } = options
+  const settings = { precision: precision === 'bf16' ? precision : 'fp32', exactTaps, hints } as const
+  const made = makeRegions(graph, new Shapes(graph), settings, report)
+  if (made.count > 0) model.opsetImport.push({ domain: REGION_DOMAIN, version: 1n })
+  return made.files
 }
 
 /**

@@ -76,6 +76,11 @@ export class Graph {
     this.uses = null
   }
 
+  /** Puts the nodes into topological order. Throws MODEL_INVALID on a cycle. */
+  sort(): void {
+    this.nodes = sorted(this.proto.node)
+  }
+
   /** The node of this graph that computes `value`, undefined for inputs, initializers and outer values. */
   producer(value: string): NodeProto | undefined {
     this.producers ??= new Map(this.nodes.flatMap((node) => node.output.map((o) => [o, node] as const)))

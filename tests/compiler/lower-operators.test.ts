@@ -115,7 +115,6 @@ for (const kind of ['max', 'mean', 'mean with padding'] as const) {
       const ceil = auto === 'NOTSET' && random.chance(0.4)
       const x = input(random, random.int(1, 3), least)
       const full = resolved(w, auto, x.shape.slice(2))
-      // A window that lies in padding alone has no value to take the largest or the mean of.
       const sizes = outputSizes(x.shape.slice(2), full, ceil)
       if (sizes.some((size) => size < 1)) continue
       const model = new ModelBuilder(random.pick([13, 17, 21]))
@@ -125,6 +124,9 @@ for (const kind of ['max', 'mean', 'mean with padding'] as const) {
       )
       const refused = w.dilations.some((d) => d > 1) || w.kernel.some((k, i) => k < w.strides[i]!)
       if (auto.startsWith('SAME') && stepsOverOpenSize && refused) continue
+      const expected = pool4d(x, full, kind, ceil)
+      // The largest or the mean of padding alone is nothing that ONNX defines.
+      if (!expected.data.every(Number.isFinite)) continue
       model.input('x', open)
       model.node(
         kind === 'max' ? 'MaxPool' : 'AveragePool',
@@ -140,7 +142,6 @@ for (const kind of ['max', 'mean', 'mean with padding'] as const) {
       const compiled = await compileFor('cpu-portable', model.bytes)
       t.true(highestRank(compiled.model) <= 5)
       const [y] = await run({ bytes: compiled.model }, { x })
-      const expected = pool4d(x, full, kind, ceil)
       t.true(relativeError(y!, expected) < 1e-5, `seed ${seed}`)
     }
   })

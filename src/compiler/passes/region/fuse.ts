@@ -1,0 +1,114 @@
+import type { NodeProto } from '../../onnx.js'
+import type { Region } from './find.js'
+import type { PlanValue } from './plan.js'
+import type { Activation, RegionNode, RegionStep } from './steps.js'
+
+/** One line of a plan: an operator with what follows it in the same pass over memory. */
+export interface FusedStep {
+  readonly word: string
+  readonly inputs: readonly string[]
+  readonly output: string
+  readonly keys: Readonly<Record<string, PlanValue>>
+  readonly tensors: Readonly<Record<string, Float32Array | undefined>>
+  readonly residual: string | null
+  readonly activation: Activation | Record<string, never>
+}
+
+/**
+ * The steps of a region in an order in which they can run. A residual Add and an activation join the step
+ * before them where nobody else reads what stands between.
+ */
+export function fuse(region: Region): FusedStep[] {
+  const names = new Aliases(region)
+  const readers = new Map<string, NodeProto[]>()
+  for (const [node, step] of region.nodes) {
+    if (names.isAlias(node)) continue
+    for (const name of step.kind === 'step' ? step.inputs : [step.input]) {
+      readers.set(names.of(name), [...(readers.get(names.of(name)) ?? []), node])
+    }
+  }
+  const outputs = new Set(region.outputs.map((name) => names.of(name)))
+  const sole = (name: string): NodeProto | null => {
+    const all = readers.get(name) ?? []
+    return all.length === 1 && !outputs.has(name) ? (all[0] ?? null) : null
+  }
+
+  const taken = new Set<NodeProto>()
+  /** The node at whose place a step is written: the last one that joined it. */
+  const written = new Map<NodeProto, FusedStep>()
+  for (const [node, step] of region.nodes) {
+    if (step.kind !== 'step' || taken.has(node)) continue
+    let last = node
+    let residual: string | null = null
+    let activation: FusedStep['activation'] = {}
+    let next = step.takesActivation ? sole(names.of(node.output[0] ?? '')) : null
+    const add = next === null ? undefined : region.nodes.get(next)
+    if (step.word === 'conv' && next !== null && isAdd(add) && !taken.has(next)) {
+      const own = names.of(node.output[0] ?? '')
+      const others = add.inputs.map((name) => names.of(name)).filter((name) => name !== own)
+      if (others.length === 1) {
+        residual = others[0] ?? null
+        taken.add(next)
+        last = next
+        next = sole(names.of(next.output[0] ?? ''))
+      }
+    }
+    const follower = next === null ? undefined : region.nodes.get(next)
+    if (next !== null && follower?.kind === 'activation') {
+      activation = follower.activation
+      taken.add(next)
+      last = next
+    }
+    const { word, keys, tensors } = step
+    const inputs = step.inputs.map((name) => names.of(name))
+    written.set(last, {
+      word,
+      inputs,
+      output: names.of(last.output[0] ?? ''),
+      keys,
+      tensors,
+      residual,
+      activation,
+    })
+  }
+  for (const [node, step] of region.nodes) {
+    if (step.kind === 'step' || taken.has(node) || names.isAlias(node)) continue
+    const activation = step.kind === 'activation' ? step.activation : {}
+    const [inputs, output] = [[names.of(step.input)], node.output[0] ?? '']
+    written.set(node, {
+      word: 'activation',
+      inputs,
+      output,
+      keys: {},
+      tensors: {},
+      residual: null,
+      activation,
+    })
+  }
+  return [...region.nodes.keys()].flatMap((node) => written.get(node) ?? [])
+}
+
+function isAdd(step: RegionNode | undefined): step is RegionStep {
+  return step?.kind === 'step' && step.word === 'add' && step.sameShape
+}
+
+/** Values that are another value under another name. */
+class Aliases {
+  private readonly target = new Map<string, string>()
+
+  constructor(region: Region) {
+    for (const [node, step] of region.nodes) {
+      // What leaves the region needs a value of its own.
+      if (step.kind === 'alias' && !region.outputs.includes(node.output[0] ?? ''))
+        this.target.set(node.output[0] ?? '', this.of(step.input))
+    }
+  }
+
+  isAlias(node: NodeProto): boolean {
+    return this.target.has(node.output[0] ?? '')
+  }
+
+  of(name: string): string {
+    return this.target.get(name) ?? name
+  }
+}
