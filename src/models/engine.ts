@@ -7,10 +7,13 @@ import type { EngineSession } from '../engine/index.js'
 import type { NativeSessionOptions } from '../engine/native.js'
 import type { EngineSettings, Target } from './config/settings.js'
 
-export type { EngineInstance, EnginePayload, EngineResult, EngineSession } from '../engine/index.js'
+export type { EngineInstance, EnginePayload, EngineResult } from '../engine/index.js'
+
+/** The part of a session that serving uses. */
+export type ModelSession = Pick<EngineSession, 'inputs' | 'outputs' | 'createInstance' | 'dispose'>
 
 /** Rejects with PROVIDER_UNAVAILABLE where the provider cannot run here, MODEL_INVALID, ... */
-export type CreateSession = (options: NativeSessionOptions) => Promise<EngineSession>
+export type CreateSession = (options: NativeSessionOptions) => Promise<ModelSession>
 
 export interface CompileTask {
   /** The network's file. */

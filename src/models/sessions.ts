@@ -4,10 +4,10 @@ import type { ProviderName } from '../engine/native.js'
 import { isSentinodeError } from '../errors.js'
 import type { ResolvedPlacement } from './config/complete.js'
 import type { EngineSettings, Placement, Target } from './config/settings.js'
-import type { CompileModel, CompiledModel, CreateSession, EngineSession } from './engine.js'
+import type { CompileModel, CompiledModel, CreateSession, ModelSession } from './engine.js'
 
 export interface PlacedSession {
-  readonly session: EngineSession
+  readonly session: ModelSession
   readonly placement: ResolvedPlacement
 }
 
@@ -74,7 +74,7 @@ async function open(
   target: Target,
   deviceId: number,
   compiled: Map<Target, Promise<CompiledModel>>,
-): Promise<EngineSession> {
+): Promise<ModelSession> {
   const { settings, model, resolve, hints } = around
   const { precision, exactTaps } = settings
   const made = compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, hints, resolve })
