@@ -1,7 +1,7 @@
 import test from 'ava'
 import { decide, type InstanceView } from '../../src/scheduling/decide.js'
 import { batchingPolicy, smallestCompleteBatch, type BatchingPolicy } from '../../src/scheduling/policy.js'
-import { rankOf, RequestQueue, type Queued } from '../../src/scheduling/queue.js'
+import { rankOf, RequestQueue, type Queued, type QueueView } from '../../src/scheduling/queue.js'
 
 const idle: InstanceView = { kind: 'idle' }
 
@@ -180,4 +180,30 @@ test('a busy instance of which nothing is known gets its next batch when it is d
 test('the delay also counts for the next batch of a busy instance', (t) => {
   const options = { maxBatchSize: 8, maxQueueDelayMicroseconds: 20_000 }
   t.is(outcome(options, [{ at: 0 }], busy(10), 10), 20)
+})
+
+test('a decision looks at no more requests with ten thousand waiting than with twenty', (t) => {
+  const looked = [20, 10_000].map((depth) => {
+    const policy = batchingPolicy({ maxBatchSize: 8, priorityLevels: 2, maxQueueDelayMicroseconds: 3000 })
+    const arrivals = Array.from({ length: depth }, (_, index) => ({ level: 1 + (index % 2), at: index / 10 }))
+    const queue = queueOf(policy, arrivals)
+    let count = 0
+    function* counted<T>(items: Iterable<T>): Iterable<T> {
+      for (const item of items) {
+        count += 1
+        yield item
+      }
+    }
+    const view: QueueView<Queued> = {
+      size: queue.size,
+      heads: () => counted(queue.heads()),
+      fillableBuckets: () => counted(queue.fillableBuckets()),
+      rowsOf: (bucket) => queue.rowsOf(bucket),
+      inBucket: (bucket) => counted(queue.inBucket(bucket)),
+    }
+    t.is(decide(view, policy, idle, 5000).kind, 'dispatch')
+    return count
+  })
+  t.is(looked[0], looked[1])
+  t.true((looked[0] ?? Infinity) < 20)
 })
