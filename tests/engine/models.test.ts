@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import test from 'ava'
 import { DEFAULT_SESSION_OPTIONS, loadEngine } from '../../src/engine/index.js'
 import { addonPath, bytes, fixture, floats } from './support.js'
@@ -57,10 +58,11 @@ test('what is no model, no file or no tensor is a coded error', async (t) => {
     { modelPath: fixture('sequence') },
   ]
   for (const attempt of attempts) {
-    await t.throwsAsync(engine.createSession({ ...scalar, ...attempt }), {
+    const error = await t.throwsAsync(engine.createSession({ ...scalar, ...attempt }), {
       code: 'MODEL_INVALID',
       name: 'SentinodeError',
     })
+    t.false(error.message.includes(dirname(fixture('scalar'))), 'no paths of the host')
   }
 })
 

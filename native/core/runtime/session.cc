@@ -58,6 +58,16 @@ Ort::SessionOptions ToOrt(const SessionOptions& options) {
   return result;
 }
 
+// What ONNX Runtime says of a model, without the folder of this host that the model stands in.
+std::string WithoutFolder(std::string message, const std::string& model_path) {
+  const std::string folder = std::filesystem::path(model_path).parent_path().string();
+  if (folder.empty()) return message;
+  for (size_t at = message.find(folder); at != std::string::npos; at = message.find(folder, at)) {
+    message.erase(at, folder.size() + (message[at + folder.size()] == '/' ? 1 : 0));
+  }
+  return message;
+}
+
 }  // namespace
 
 Session::Session() = default;
@@ -72,9 +82,10 @@ Result<std::shared_ptr<Session>> Session::Create(SessionOptions options) {
     SENTINODE_RETURN_IF_ERROR(session->ReadSignature());
   } catch (const Ort::Exception& error) {
     const bool provider = error.GetOrtErrorCode() == ORT_EP_FAIL;
-    return Status(provider ? "PROVIDER_UNAVAILABLE" : "MODEL_INVALID", error.what());
+    return Status(provider ? "PROVIDER_UNAVAILABLE" : "MODEL_INVALID",
+                  WithoutFolder(error.what(), options.model_path));
   } catch (const std::exception& error) {
-    return Status("MODEL_INVALID", error.what());
+    return Status("MODEL_INVALID", WithoutFolder(error.what(), options.model_path));
   }
   return session;
 }
