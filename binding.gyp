@@ -7,7 +7,11 @@
     {
       'target_name': 'sentinode',
       'sources': ['<!@(node cmake/gyp-lists.mjs sources)'],
-      'include_dirs': ['native'],
+      'include_dirs': [
+        'native',
+        '<!(node cmake/gyp-lists.mjs include)',
+        "<!(node -p \"require('node-addon-api').include_dir\")",
+      ],
       'defines': ['NAPI_VERSION=8', 'ORT_API_MANUAL_INIT'],
       'cflags!': ['-fno-exceptions'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
@@ -19,8 +23,6 @@
         '-fvisibility-inlines-hidden',
         '-Wall',
         '-Wextra',
-        '-isystem <!(node cmake/gyp-lists.mjs include)',
-        "-isystem <!(node -p \"require('node-addon-api').include_dir\")",
       ],
       'ldflags': ['-fopenmp', '-Wl,-z,nodelete', '-Wl,--exclude-libs,ALL'],
       'libraries': ['-ldl', '-lgomp'],
