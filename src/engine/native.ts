@@ -67,7 +67,8 @@ export interface NativeRequest {
   /**
    * One entry per model input, in the session's order: row-major little-endian bytes, for BYTES each
    * element a uint32 length and its bytes. Views need not be aligned; they are referenced, not copied,
-   * until the batch has been gathered.
+   * until the batch has been gathered: until then their memory must be neither written, transferred nor
+   * resized.
    */
   readonly inputs: readonly Uint8Array[]
   /** Rows of this request along the batch axis; 1 for a model without one. */
@@ -142,6 +143,7 @@ export interface NativeSession {
 export interface NativeMemoryStats {
   readonly pinnedBytes: number
   readonly pageableBytes: number
+  /** Infinity where there is no cap. */
   readonly limitBytes: number
 }
 
@@ -203,7 +205,7 @@ export interface NativeAddon {
   createSession(options: NativeSessionOptions): Promise<NativeSession>
   /** From an exam to a network's input, on a worker thread. */
   preprocess(options: NativePreprocessOptions): NativePreprocessing
-  /** Cap on batch slots' memory over all instances, in bytes. */
+  /** Cap on batch slots' memory over all instances, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
   memoryStats(): NativeMemoryStats
 }
