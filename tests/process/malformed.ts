@@ -1,3 +1,4 @@
+import { status, type Client, type ServiceError } from '@grpc/grpc-js'
 import { InferTensorContents, ModelInferRequest } from '../../src/generated/grpc_service.js'
 
 /** Deterministic random numbers (mulberry32). */
@@ -197,4 +198,40 @@ export function malformedRequests(seed: number): () => Malformed {
     const [bytes, mayPass] = kinds[kind]!()
     return { kind, bytes, mayPass }
   }
+}
+
+const AT_ONCE = 16
+const ANSWERS = new Set([status.INVALID_ARGUMENT, status.NOT_FOUND, status.UNIMPLEMENTED])
+
+/** A call of ModelInfer with bytes that need not be a message. */
+export function sendBytes(client: Client, bytes: Uint8Array): Promise<ServiceError | null> {
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(
+      '/inference.GRPCInferenceService/ModelInfer',
+      (raw: Uint8Array) => Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength),
+      () => ({}),
+      bytes,
+      (error) => resolve(error),
+    )
+  })
+}
+
+/** Sends malformed requests and returns what was wrong with the answers: nothing, if all is well. */
+export async function sendMalformed(client: Client, count: number, seed: number): Promise<string[]> {
+  const next = malformedRequests(seed)
+  const wrong: string[] = []
+  let left = count
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) {
+      const { kind, bytes, mayPass } = next()
+      const error = await sendBytes(client, bytes)
+      if (error === null) {
+        if (!mayPass) wrong.push(`${kind} was answered as if it were good`)
+      } else if (!ANSWERS.has(error.code) || error.metadata.get('sentinode-code').length === 0) {
+        wrong.push(`${kind}: ${error.message}`)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+  return wrong
 }

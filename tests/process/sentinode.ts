@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -96,4 +96,10 @@ export async function startDaemon(
       return spawned.finished
     },
   }
+}
+
+/** The daemon's resident set now, or (`VmHWM`) at its peak. */
+export function residentBytes({ child }: Spawned, field: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+  const text = readFileSync(`/proc/${String(child.pid)}/status`, 'utf8')
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) * 1024
 }
