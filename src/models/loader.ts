@@ -68,7 +68,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
     const config = completeConfig(source, model.name, network, placements, defaults)
     const beside = confinedResolver(model.folder)
     const signature = buildSignature(config, network, await readLabels(config, beside))
-    const samples = await warmupSamples(source, config, signature, beside)
+    const samples = await warmupSamples(source, config, signature, beside, warnings)
     const policy = readPolicy(source, config, options.policy)
     instances.push(...createInstances(sessions, signature.maxBatchSize > 0))
     for (const instance of instances) await runWarmup(instance, samples)

@@ -32,12 +32,9 @@ export interface ModelSignature {
   readonly name: string
   /** 0 for a model without a batch dimension. */
   readonly maxBatchSize: number
+  /** Every input of the session. */
   readonly inputs: readonly SignatureInput[]
   readonly outputs: readonly SignatureOutput[]
-  /** Inputs that the session takes; each must be in the request, its own order notwithstanding. */
-  readonly sessionInputs: number
-  /** Levels above this count as the default level. */
-  readonly priorityLevels: number
 }
 
 /**
@@ -49,7 +46,6 @@ export function buildSignature(
   network: Network,
   labels: ReadonlyMap<string, readonly string[]>,
 ): ModelSignature {
-  const scheduling = config.schedulingChoice
   return {
     name: config.name,
     maxBatchSize: config.maxBatchSize,
@@ -58,8 +54,6 @@ export function buildSignature(
       ...tensor(output, network.outputs),
       labels: labels.get(output.name) ?? null,
     })),
-    sessionInputs: network.inputs.length,
-    priorityLevels: scheduling?.$case === 'dynamicBatching' ? Number(scheduling.value.priorityLevels) : 0,
   }
 }
 

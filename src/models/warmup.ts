@@ -1,7 +1,7 @@
 /**
  * The runs that end loading, so that what a provider cannot run is found then and not at the first
- * request: the samples of `model_warmup`, and zeros for every batch size in use where all dimensions
- * are known.
+ * request: the samples of `model_warmup`, and zeros for every other batch size in use. Sizes that the
+ * network leaves open are taken from the first sample; without one there is nothing to run.
  */
 import type { FileResolver } from '../compiler/resolver.js'
 import { isSentinodeError, SentinodeError, type ErrorCode } from '../errors.js'
@@ -26,6 +26,7 @@ export interface WarmupSample {
 
 /**
  * @param resolver confined to the model's folder; data files lie in its folder `warmup`
+ * @param warnings told where sizes are not known and no sample tells them
  * Rejects with MODEL_CONFIG_INVALID, FILE_NOT_FOUND or FILE_OUTSIDE_MODEL.
  */
 export async function warmupSamples(
@@ -33,20 +34,33 @@ export async function warmupSamples(
   config: ModelConfig,
   signature: ModelSignature,
   resolver: FileResolver,
+  warnings: string[],
 ): Promise<WarmupSample[]> {
   const samples: WarmupSample[] = []
   for (const [i, warmup] of config.modelWarmup.entries()) {
     samples.push(await configured(source, warmup, `model_warmup[${i}]`, signature, resolver))
   }
-  if (signature.inputs.some((input) => input.optional || input.dims.includes(-1))) return samples
+  const known = signature.inputs.map((input) => knownDims(input, config))
+  const open = signature.inputs.find((_, i) => known[i] === null)
+  if (open !== undefined) {
+    warnings.push(
+      `no warm-up: input ${JSON.stringify(open.name)} has variable dimensions and model_warmup no sample`,
+    )
+    return samples
+  }
   for (const rows of batchSizes(config)) {
     if (samples.some((sample) => sample.rows === rows)) continue
-    const inputs = signature.inputs.map((input) =>
-      tensor(signature, input, input.dims.map(BigInt), rows, zeros),
-    )
+    const inputs = signature.inputs.map((input, i) => tensor(signature, input, known[i] ?? [], rows, zeros))
     samples.push(sample(signature, `zeros of batch size ${rows}`, inputs, 1))
   }
   return samples
+}
+
+/** Of one row; null where neither the network nor the first sample tells them. */
+function knownDims(input: SignatureInput, config: ModelConfig): readonly bigint[] | null {
+  if (!input.dims.includes(-1)) return input.dims.map(BigInt)
+  const inputs = config.modelWarmup[0]?.inputs ?? {}
+  return Object.hasOwn(inputs, input.name) ? (inputs[input.name]?.dims ?? null) : null
 }
 
 /** Runs all samples on one instance. Rejects with the code of the first failure. */

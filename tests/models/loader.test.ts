@@ -108,11 +108,20 @@ test('Warm-up samples come from zeros, chance and files', async (t) => {
   )
   t.true(models.allReady)
   const inputs = engine.batches.map(([, entries]) => Array.from(entries[0]?.payload.inputs[0] ?? []))
-  t.is(inputs.length, 5, 'no zeros of its own where sizes are not known')
+  t.is(inputs.length, 6)
   t.deepEqual(inputs[0], [0, 0, 0])
   t.true(inputs[1]?.includes(1) && inputs[1].every((byte) => byte < 2))
   t.deepEqual(inputs[3], inputs[1])
   t.deepEqual(inputs[4], [7, 9, 7, 9])
+  t.deepEqual(inputs[5], new Array(4 * 3).fill(0), 'the largest batch, in the sizes of the first sample')
+})
+
+test('A network of open sizes without a sample is ready without warm-up, and a warning says so', async (t) => {
+  const variable: FakeNetwork = { inputs: { x: [-1, -1] }, outputs: { y: [-1, -1] } }
+  const { engine, models, warnings } = await load(t, { 'm/1/model.onnx': 'x' }, variable)
+  t.true(models.allReady)
+  t.deepEqual(engine.batches, [])
+  t.deepEqual(warnings, ['no warm-up: input "x" has variable dimensions and model_warmup no sample'])
 })
 
 const BROKEN: readonly [title: string, config: string, reason: RegExp][] = [

@@ -11,6 +11,7 @@ import {
   type Message,
 } from '@bufbuild/protobuf'
 import { reflect, type ReflectList, type ReflectMap, type ReflectMessage } from '@bufbuild/protobuf/reflect'
+import { suggest } from '../../config/suggest.js'
 import { describe, TextFormatError, tokenize, type Position, type Token } from './tokenizer.js'
 import { parseScalar } from './scalars.js'
 
@@ -263,21 +264,11 @@ function emptyValue(field: DescField & { fieldKind: 'map' }): unknown {
       : zero(field.scalar)
 }
 
-/** ` (did you mean "x"?)` for a field that differs in case, underscores or one or two letters. */
+/** ` (did you mean "x"?)` where a field's name is near. */
 function nearest(message: ReflectMessage, name: string): string {
-  const close = message.fields.find((field) => distance(field.name, name.toLowerCase()) <= 2)
-  return close === undefined ? '' : ` (did you mean ${JSON.stringify(close.name)}?)`
-}
-
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const above = row
-    row = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      row.push(Math.min((above[j] as number) + 1, (row[j - 1] as number) + 1, change))
-    }
-  }
-  return row[b.length] as number
+  const meant = suggest(
+    name,
+    message.fields.map((field) => field.name),
+  )
+  return meant === null ? '' : ` (did you mean ${JSON.stringify(meant)}?)`
 }

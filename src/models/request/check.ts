@@ -28,8 +28,8 @@ export function checkRequest(signature: ModelSignature, request: DecodedRequest)
   const found = request.inputs.map((input) => findInput(signature, input))
   const rows = checkBatch(signature, request)
 
-  const inputs = new Array<Uint8Array>(signature.sessionInputs)
-  const shapes = new Array<readonly number[]>(signature.sessionInputs)
+  const inputs = new Array<Uint8Array>(signature.inputs.length)
+  const shapes = new Array<readonly number[]>(signature.inputs.length)
   let bytes = 0
   request.inputs.forEach((input, i) => {
     const expected = found[i] as SignatureInput

@@ -32,8 +32,6 @@ export function signature(
       index,
       ...extra,
     })),
-    sessionInputs: inputs.length,
-    priorityLevels: 0,
   }
 }
 
