@@ -24,7 +24,10 @@ export interface Engine {
    *
    * @throws SentinodeError INVALID_OPTION, REGION_OUTSIDE_EXAM, EXAM_NOT_FINITE, EXAM_CONSTANT, CANCELLED
    */
-  preprocess(options: NativePreprocessOptions, signal?: AbortSignal): Promise<NativePreprocessResult>
+  readonly preprocess: (
+    options: NativePreprocessOptions,
+    signal?: AbortSignal,
+  ) => Promise<NativePreprocessResult>
   /** Cap on batch memory over all instances of the process, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
   memoryStats(): NativeMemoryStats

@@ -14,10 +14,8 @@ export interface Pictures {
   readonly aspect: number
 }
 
-/** Lesions are small: a slice counts by its most enhancing voxels, not by its mean. */
-const STRONGEST = 0.02
-/** A full-size crop would take seconds to search; every slice is looked at, not every voxel. */
-const SAMPLES_PER_SLICE = 16_384
+/** A full-size crop would take seconds to search: every slice is looked at, not every voxel. */
+const SAMPLES = 500_000
 
 type Crop = Pick<PreparedExam, 'cropShape' | 'crop'>
 
@@ -47,30 +45,41 @@ function intensity({ crop }: Crop, phase: number, index: number): number {
   return (crop.data[index] ?? NaN) / (crop.scales[phase] ?? 1) + (crop.offsets[phase] ?? 0)
 }
 
+/**
+ * The slice with the largest sum of strong rises over the first phase, strong being at least half of what
+ * the strongest of all voxels show: a lesion is small, and a mean over the slice would follow its size only.
+ */
 function strongestSlice(exam: Crop): number {
-  const [phases, depth, height, width] = exam.cropShape
-  const pixels = height * width
-  const step = Math.max(1, Math.floor(pixels / SAMPLES_PER_SLICE))
+  const [, depth, height, width] = exam.cropShape
+  const rises = Array.from({ length: depth }, (_, z) => sliceRises(exam, z, height * width))
+  const sorted = Float32Array.from(rises.flatMap((slice) => [...slice])).sort()
+  const strong = (sorted[Math.floor(sorted.length * 0.995)] ?? 0) / 2
   let best = Math.floor(depth / 2)
-  let most = -Infinity
-  for (let z = 0; z < depth; z++) {
-    const rises: number[] = []
-    for (let i = 0; i < pixels; i += step) {
-      const before = intensity(exam, 0, z * pixels + i)
-      let rise = 0
-      for (let t = 1; t < phases; t++)
-        rise = Math.max(rise, intensity(exam, t, (t * depth + z) * pixels + i) - before)
-      rises.push(rise)
-    }
-    rises.sort((a, b) => b - a)
-    const kept = Math.max(1, Math.floor(rises.length * STRONGEST))
-    const strength = rises.slice(0, kept).reduce((sum, rise) => sum + rise, 0) / kept
-    if (phases > 1 && strength > most) {
-      most = strength
+  let most = 0
+  for (const [z, slice] of rises.entries()) {
+    const sum = slice.reduce((so, rise) => (rise > strong ? so + rise : so), 0)
+    if (strong > 0 && sum > most) {
+      most = sum
       best = z
     }
   }
   return best
+}
+
+/** The highest rise over the first phase of every few voxels of a slice. */
+function sliceRises(exam: Crop, z: number, pixels: number): Float32Array {
+  const [phases, depth] = exam.cropShape
+  const step = Math.max(1, Math.floor((pixels * depth) / SAMPLES))
+  const rises = new Float32Array(Math.ceil(pixels / step))
+  for (let k = 0; k < rises.length; k++) {
+    const i = k * step
+    const before = intensity(exam, 0, z * pixels + i)
+    for (let t = 1; t < phases; t++) {
+      const rise = intensity(exam, t, (t * depth + z) * pixels + i) - before
+      if (rise > (rises[k] ?? 0)) rises[k] = rise
+    }
+  }
+  return rises
 }
 
 /** From the 1st to the 99.5th percentile of all phases together. */
