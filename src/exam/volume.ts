@@ -56,7 +56,6 @@ export type WarningCode =
   | 'DATE_NOT_ADVANCED'
   | 'ATTRIBUTES_DISAGREE'
   | 'LOSSY_COMPRESSION'
-  | 'SIMILAR_SERIES_LEFT_OUT'
   | 'FILES_LEFT_OUT'
 
 /** Something the reader of an answer should know; the exam is used all the same. */

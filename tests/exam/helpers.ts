@@ -72,7 +72,7 @@ export function assertAccount(
   t.deepEqual(counted, leftOut)
   const sum = Object.values(counted).reduce((total, count) => total + count, 0)
   t.is(volume.frames.read, volume.frames.used + sum)
-  const { samples: _samples, slopes: _slopes, intercepts: _intercepts, ...said } = volume
+  const said = { ...volume, samples: null, slopes: null, intercepts: null }
   t.false(JSON.stringify(said).includes(CANARY))
 }
 

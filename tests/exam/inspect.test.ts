@@ -1,0 +1,60 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import test from 'ava'
+
+const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
+const EXAMS = new URL('../fixtures/exams/', import.meta.url).pathname
+
+function inspect(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, ['--import=tsx', MAIN, 'inspect', ...args], { encoding: 'utf8' })
+}
+
+test('an exam is described as JSON, with the fields that programs rely on', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'sentinode-'))
+  try {
+    const saved = join(folder, 'out.nii.gz')
+    const { status, stdout } = inspect(`${EXAMS}siemens_over_midnight/dicom`, '--json', '--save', saved)
+    t.is(status, 0)
+    const told = JSON.parse(stdout) as Record<string, unknown>
+    t.deepEqual(told['shape'], [5, 12, 40, 44])
+    t.deepEqual(told['times_s'], [0, 93.2, 150.7, 224.6, 284.1])
+    t.deepEqual(told['frames'], {
+      read: 67,
+      used: 60,
+      left_out: [
+        { reason: 'LOCALIZER', series: 1, count: 3 },
+        { reason: 'T2_WEIGHTED', series: 3, count: 4 },
+      ],
+    })
+    t.deepEqual(told['spacing_mm'], [2.000000017, 0.9, 1.1])
+    for (const field of ['affine_lps', 'series', 'warnings']) t.true(Array.isArray(told[field]), field)
+    t.true(existsSync(saved))
+    t.notRegex(stdout, /CANARY|P\d{6}/)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('an exam is described for people', (t) => {
+  const { status, stdout } = inspect(`${EXAMS}philips_pre_post_scaled/dicom`)
+  t.is(status, 0)
+  t.regex(stdout, /0\.0, 90\.6, 148\.8, 210\.3, 275\.9 s, from AcquisitionTime/)
+  t.regex(stdout, /4 frames of series 3: T2_WEIGHTED/)
+  t.notRegex(stdout, /CANARY|P\d{6}/)
+})
+
+test('a refused exam ends with its reason and code 1', (t) => {
+  const { status, stdout } = inspect(`${EXAMS}bad_missing_slice/dicom`, '--json')
+  t.is(status, 1)
+  const { error } = JSON.parse(stdout) as { error: { code: string; message: string } }
+  t.is(error.code, 'INCOMPLETE_PHASE')
+  t.regex(error.message, /position \d of 8, phase \d of 4/)
+})
+
+test('an exam that is not there is a mistake in usage', (t) => {
+  const { status, stdout } = inspect('/nowhere/at/all', '--json')
+  t.is(status, 2)
+  t.is((JSON.parse(stdout) as { error: { code: string } }).error.code, 'INVALID_OPTION')
+})
