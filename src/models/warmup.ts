@@ -160,7 +160,7 @@ function tensor(
   rows: number,
   fill: Filling,
 ): Tensor {
-  const row = fill(input, elementCount(input.name, dims))
+  const row = fill(input, elementCount(input.name, dims.map(Number)))
   const shape = signature.maxBatchSize > 0 ? [BigInt(rows), ...dims] : dims
   return {
     input: { name: input.name, datatype: input.dataType, shape, parameters: {}, contents: undefined },

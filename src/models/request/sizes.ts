@@ -4,16 +4,19 @@ import { invalid, quote, showShape } from './messages.js'
 const LARGEST = Number.MAX_SAFE_INTEGER
 
 /** Elements of a shape; INVALID_REQUEST for a negative dimension or more than can be counted. */
-export function elementCount(name: string, shape: readonly bigint[]): number {
-  const dims = shape.map((dim) => {
-    if (dim < 0n)
+export function elementCount(name: string, shape: readonly number[]): number {
+  let empty = false
+  let count = 1
+  for (const dim of shape) {
+    if (dim < 0)
       throw invalid(`tensor ${quote(name)} contains an invalid dimension in shape ${showShape(shape)}`)
-    if (dim > BigInt(LARGEST)) throw tooLarge('element count', name)
-    return Number(dim)
-  })
+    if (dim > LARGEST) throw tooLarge('element count', name)
+    empty ||= dim === 0
+  }
   // A zero anywhere makes the tensor empty, however large the other dimensions are.
-  if (dims.includes(0)) return 0
-  return dims.reduce((count, dim) => multiply(count, dim, 'element count', name), 1)
+  if (empty) return 0
+  for (const dim of shape) count = multiply(count, dim, 'element count', name)
+  return count
 }
 
 export function byteCount(name: string, elements: number, elementSize: number): number {
