@@ -23,8 +23,6 @@ import { Lifecycle, type DaemonState } from './lifecycle.js'
 import { logModels, statisticsOf, watch } from './telemetry.js'
 
 const DESCRIPTORS = new URL('../generated/descriptors.binpb', import.meta.url)
-/** What models that were asked nothing more get to free their memory, after the last answer. */
-const UNLOAD_MS = 1000
 
 /** Targets to try, in order, for models that do not name theirs. */
 const TARGETS: Readonly<Record<Config['target'], readonly [Target, ...Target[]]>> = {
@@ -111,9 +109,10 @@ export class Daemon {
     this.#lifecycle.enter('STOPPED')
   }
 
+  /** Calls and queues drain together: a queue that drains waits for no fuller batch, and calls wait for it. */
   async #release(graceMs: number): Promise<void> {
-    await this.#grpc?.shutdown(graceMs)
-    await this.#models?.unloadAll(monotonicNow() + UNLOAD_MS)
+    const unloadBy = monotonicNow() + graceMs
+    await Promise.all([this.#grpc?.shutdown(graceMs), this.#models?.unloadAll(unloadBy)])
     await this.#admin?.close()
   }
 

@@ -14,10 +14,12 @@ test('a request that waits for a fuller batch is answered when the daemon drains
   writeFileSync(join(models, 'rows', 'config.pbtxt'), config)
   const daemon = await startDaemon(['--models', models, '--drain-timeout', '15'])
   t.teardown(() => daemon.stop())
-  const waiting = invoke<ModelInferResponse>(daemon.client, 'modelInfer', goodRows('rows'))
+  const waiting = invoke<ModelInferResponse>(daemon.client, 'modelInfer', goodRows())
   const queued = /^sentinode_queue_requests\{.*\} 1$/m
-  for (let text = ''; !queued.test(text); await later(20))
+  for (let text = ''; !queued.test(text);) {
+    await later(20)
     text = await (await fetch(`http://${daemon.metrics}/metrics`)).text()
+  }
 
   const begin = performance.now()
   daemon.child.kill('SIGTERM')
