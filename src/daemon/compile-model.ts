@@ -1,5 +1,4 @@
 import { compileCached, defaultCacheFolder } from '../compiler/cache.js'
-import { SentinodeError } from '../errors.js'
 import type { NativeRuntimeInfo } from '../engine/native.js'
 import type { CompileModel } from '../models/engine.js'
 
@@ -17,9 +16,6 @@ export function compileWith({ cacheDir, runtime }: CompileOptions): CompileModel
   return async ({ model, target, resolve, precision, exactTaps, hints }) => {
     // Without oneDNN the addon has no operators of its own.
     const offered = target === 'cpu' && runtime.onednn === null ? 'cpu-portable' : target
-    if (precision === 'fp16') {
-      throw new SentinodeError('MODEL_CONFIG_UNSUPPORTED', 'precision: expected fp32 or bf16, found fp16')
-    }
     const cache = { folder: await folder, onnxruntime: runtime.version, onednn: runtime.onednn }
     const options = { target: offered, resolve, precision, exactTaps, ...(hints && { hints }) } as const
     const compiled = await compileCached(model, options, cache)

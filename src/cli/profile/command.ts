@@ -2,6 +2,15 @@ import { availableParallelism } from 'node:os'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { ProfileOptions, ProfileReport } from './profile.js'
 
+interface CommandOptions extends Pick<
+  ProfileOptions,
+  'batch' | 'target' | 'precision' | 'threads' | 'seconds'
+> {
+  readonly dim?: ReadonlyMap<string, number>
+  readonly onnxruntimeLibrary?: string
+  readonly json?: boolean
+}
+
 /** `sentinode profile`: a model's speed on this machine, without the network. */
 export function addProfileCommand(program: Command): void {
   program
@@ -10,25 +19,30 @@ export function addProfileCommand(program: Command): void {
     .argument('<model>', 'an .onnx file')
     .option('--batch <n>', 'rows of a batch', positive, 1)
     .option('--target <target>', 'cpu, cpu-portable, cuda or tensorrt', 'cpu')
+    .option(
+      '--precision <precision>',
+      'fp32; bf16 inside regions of 4D operators for target cpu, fp16 for tensorrt',
+      'fp32',
+    )
     .option('--threads <n>', 'threads of one run', positive, availableParallelism())
     .option(
       '--dim <name=value>',
       'size of an open dimension, by its name or as INPUT.AXIS; repeatable',
       dimension,
-      new Map(),
     )
     .option('--seconds <s>', 'how long to measure', positive, 5)
     .option('--onnxruntime-library <path>', 'ONNX Runtime library in place of the packaged one')
     .option('--json', 'one JSON document on stdout')
-    .action(async (file: string, options: Omit<ProfileOptions, 'file'> & { json?: boolean }) => {
+    .action(async (file: string, { dim, json, onnxruntimeLibrary, ...rest }: CommandOptions) => {
       // Loaded here, so that the other commands do not wait for the engine.
       const { profile } = await import('./profile.js')
       const report = await profile({
-        ...options,
+        ...rest,
         file,
-        onnxruntimeLibrary: options.onnxruntimeLibrary ?? null,
+        dim: dim ?? new Map(),
+        onnxruntimeLibrary: onnxruntimeLibrary ?? null,
       })
-      process.stdout.write(options.json ? `${JSON.stringify(report)}\n` : human(report))
+      process.stdout.write(json ? `${JSON.stringify(report)}\n` : human(report))
     })
 }
 
@@ -38,10 +52,13 @@ function positive(text: string): number {
   throw new InvalidArgumentError('expected a whole number above 0')
 }
 
-function dimension(text: string, before: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+function dimension(
+  text: string,
+  before: ReadonlyMap<string, number> | undefined,
+): ReadonlyMap<string, number> {
   const match = /^(.+)=(\d+)$/.exec(text)
   if (match?.[1] === undefined) throw new InvalidArgumentError('expected NAME=VALUE')
-  return new Map([...before, [match[1], Number(match[2])]])
+  return new Map([...(before ?? []), [match[1], Number(match[2])]])
 }
 
 function human(report: ProfileReport): string {

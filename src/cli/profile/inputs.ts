@@ -1,4 +1,5 @@
 import { SentinodeError } from '../../errors.js'
+import { decodeModel, typeShape } from '../../compiler/onnx.js'
 import type { DataType, NativeTensorInfo } from '../../engine/native.js'
 
 const BYTES_PER_ELEMENT: Readonly<Record<Exclude<DataType, 'BYTES'>, number>> = {
@@ -66,6 +67,21 @@ export function chooseShapes(
     )
   }
   return { shapes, batched }
+}
+
+const IMAGE_RANK = 6
+
+/** Sizes [T, D, H, W] of the inputs with four spatial axes, where they are known: the compiler's hints. */
+export function shapeHints(model: Uint8Array, dims: ReadonlyMap<string, number>): number[][] {
+  return decodeModel(model).graph.input.flatMap(({ name, type }) => {
+    const shape = typeShape(type)
+    if (shape?.length !== IMAGE_RANK) return []
+    const sizes = shape.slice(2).map((d, i) => {
+      if (typeof d === 'number') return d
+      return (d === null ? undefined : dims.get(d)) ?? dims.get(`${name}.${i + 2}`) ?? 0
+    })
+    return sizes.every((size) => size > 0) ? [sizes] : []
+  })
 }
 
 /** Values as a network sees them: small floats around zero, small integers; the same for the same seed. */

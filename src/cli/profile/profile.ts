@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { PRECISIONS, TARGETS, type Target } from '../../compiler/compile.js'
 import { confinedResolver } from '../../compiler/resolver.js'
 import { compileWith } from '../../daemon/compile-model.js'
 import { loadEngine } from '../../engine/index.js'
 import type { ProviderName } from '../../engine/native.js'
 import { SentinodeError } from '../../errors.js'
-import type { Target } from '../../models/config/settings.js'
-import { chooseShapes, randomTensor } from './inputs.js'
+import { chooseShapes, randomTensor, shapeHints } from './inputs.js'
 import { measure } from './measure.js'
 import { watchPeakMemory } from './memory.js'
 import { countOperations } from './operations.js'
@@ -16,6 +16,7 @@ export interface ProfileOptions {
   readonly batch: number
   readonly target: string
   readonly threads: number
+  readonly precision: string
   readonly dim: ReadonlyMap<string, number>
   readonly seconds: number
   readonly onnxruntimeLibrary: string | null
@@ -45,27 +46,28 @@ const PROVIDERS: Readonly<Record<Target, ProviderName>> = {
   tensorrt: 'tensorrt',
 }
 
-function isTarget(name: string): name is Target {
-  return Object.hasOwn(PROVIDERS, name)
+function oneOf<T extends string>(option: string, known: readonly T[], found: string): T {
+  const value = known.find((candidate) => candidate === found)
+  if (value !== undefined) return value
+  throw new SentinodeError('INVALID_OPTION', `${option}: expected one of ${known.join(', ')}, found ${found}`)
 }
 
 const WARMUP_SECONDS = 0.5
 
 /** Loads a model as the daemon would, and measures one instance of it. Rejects with a coded error. */
 export async function profile(options: ProfileOptions): Promise<ProfileReport> {
-  const { file, target, threads, batch } = options
-  if (!isTarget(target)) {
-    const known = Object.keys(PROVIDERS).join(', ')
-    throw new SentinodeError('INVALID_OPTION', `--target: expected one of ${known}, found ${target}`)
-  }
+  const { file, threads, batch } = options
+  const target = oneOf('--target', TARGETS, options.target)
+  const precision = oneOf('--precision', PRECISIONS, options.precision)
   const engine = loadEngine({ onnxruntimeLibrary: options.onnxruntimeLibrary })
   const peak = watchPeakMemory()
   const model = await readFile(file).catch((cause: unknown) => {
     throw new SentinodeError('INVALID_OPTION', `expected a readable model, found ${file}`, { cause })
   })
+  const hints = shapeHints(model, options.dim)
   const resolve = confinedResolver(dirname(file))
   const compile = compileWith({ cacheDir: null, runtime: engine.runtime })
-  const compiled = await compile({ model, target, precision: 'fp32', exactTaps: false, resolve })
+  const compiled = await compile({ model, target, precision, exactTaps: false, resolve, hints })
   const session = await engine.createSession({
     modelPath: compiled.modelPath,
     modelBytes: compiled.modelBytes,
@@ -98,7 +100,7 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
       target,
       batch,
       threads,
-      precision: 'fp32',
+      precision,
       rows_per_second: (batches * batch) / seconds,
       gflops: operations === null ? null : (operations * batches) / seconds / 1e9,
       latency_ms: latencyMs,
