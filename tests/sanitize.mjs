@@ -36,5 +36,4 @@ run('node_modules/.bin/ava', ['--serial', 'tests/engine/**/*.test.ts'], {
   ASAN_OPTIONS: `${options.ASAN_OPTIONS}:detect_leaks=0`,
   LD_PRELOAD: library,
   SENTINODE_ADDON: join(root, folder, 'Release/sentinode.node'),
-  SENTINODE_SANITIZED: name,
 })
