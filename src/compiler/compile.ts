@@ -5,6 +5,7 @@ import { type GraphProto, type ModelProto, decodeModel, encodeModel } from './on
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
 import { REGION_DOMAIN, makeRegions } from './passes/region/regions.js'
+import { recogniseFourAxes } from './passes/recognise/recognise.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
 import { type CompileReport, PassReport, type Rewrite } from './report.js'
 import type { FileResolver } from './resolver.js'
@@ -82,6 +83,7 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
   const pass = (name: string): PassReport => new PassReport(rewrites, name)
   inlineFunctions(model, pass('inline-functions'))
   const graph = Graph.of(model)
+  recogniseFourAxes(graph, new Shapes(graph), pass('recognise-four-axes'))
   if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], files: [] }
   if (graph.opset < 7) {
     throw new SentinodeError(

@@ -140,13 +140,14 @@ export class Graph {
    * had readers. What nobody read in the first place stays.
    */
   prune(candidates: ReadonlySet<NodeProto>, readBefore: ReadonlySet<string>): void {
-    for (let changed = true; changed;) {
-      const kept = this.nodes.filter(
-        (n) => !candidates.has(n) || n.output.some((o) => this.isOutput(o) || this.consumers(o).length > 0),
-      )
-      changed = kept.length < this.nodes.length
-      if (changed) this.nodes = kept
-    }
+    // Backwards, so that whatever only served a node that goes is seen to go as well.
+    const needed = new Set(this.outputs)
+    const kept = [...this.nodes].reverse().filter((node) => {
+      if (candidates.has(node) && !node.output.some((name) => needed.has(name))) return false
+      for (const name of readNames(node)) needed.add(name)
+      return true
+    })
+    this.nodes = kept.reverse()
     const keep = (name: string): boolean =>
       this.consumers(name).length > 0 || this.isOutput(name) || this.inputs.has(name) || !readBefore.has(name)
     this.proto.initializer = this.proto.initializer.filter((t) => keep(t.name))

@@ -7,6 +7,7 @@ import {
   stringAttribute,
 } from './onnx.js'
 import type { Dim, Shape, Shapes } from './shapes.js'
+import { slicedIndices } from './shape-elements.js'
 import { tensorDims } from './tensors.js'
 
 type Known = Shape | null
@@ -184,8 +185,6 @@ const transpose: Rule = (node, shapes) => {
 const concat: Rule = (node, shapes) => {
   const all = node.input.map((name) => shapes.of(name))
   const first = all.find((s) => s !== null)
-  const contents = node.input.map((name) => shapes.elements(name))
-  if (contents.every((c) => c !== null)) shapes.setElements(node.output[0] ?? '', contents.flat())
   if (first === undefined || first === null) return []
   const axis = normalAxis(intAttribute(node, 'axis', 1), first.length)
   return [
@@ -201,21 +200,11 @@ const shapeOf: Rule = (node, shapes) => {
   const x = input(node, shapes, 0)
   if (x === null) return [[null]]
   const [start, end] = [intAttribute(node, 'start', 0), intAttribute(node, 'end', x.length)]
-  const dims = x.slice(start, end)
-  shapes.setElements(node.output[0] ?? '', dims)
-  return [[dims.length]]
+  return [[x.slice(start, end).length]]
 }
 
 const gather: Rule = (node, shapes) => {
   const [x, index] = [input(node, shapes, 0), input(node, shapes, 1)]
-  const source = shapes.elements(node.input[0] ?? '')
-  const picked = shapes.elements(node.input[1] ?? '')
-  if (source !== null && picked !== null) {
-    const elements = picked.map((i) =>
-      typeof i === 'number' ? (source[normalAxis(i, source.length)] ?? null) : null,
-    )
-    shapes.setElements(node.output[0] ?? '', elements)
-  }
   if (x === null || index === null) return []
   const axis = normalAxis(intAttribute(node, 'axis', 0), x.length)
   return [[...x.slice(0, axis), ...index, ...x.slice(axis + 1)]]
@@ -236,23 +225,16 @@ const slice: Rule = (node, shapes) => {
     const axis = normalAxis(a, x.length)
     out[axis] = sliced(x[axis] ?? null, starts[i] ?? null, ends[i] ?? null, steps?.[i] ?? 1)
   })
-  const source = shapes.elements(node.input[0] ?? '')
-  const [start, end] = [starts[0], ends[0]]
-  if (source !== null && typeof start === 'number' && typeof end === 'number' && (steps?.[0] ?? 1) === 1) {
-    shapes.setElements(node.output[0] ?? '', source.slice(start, end))
-  }
   return [out]
 }
 
 function sliced(size: Dim, start: Dim, end: Dim, step: Dim): Dim {
   if (start === 0 && step === 1 && typeof end === 'number' && end >= 2 ** 31 - 1) return size
+  if (start === 0 && step === 1 && end === size) return size
   const all = [size, start, end, step]
   if (!all.every((d) => typeof d === 'number')) return null
   const [n = 0, from = 0, to = 0, by = 1] = all
-  const clamp = (i: number, low: number, high: number): number =>
-    Math.min(Math.max(i < 0 ? i + n : i, low), high)
-  if (by > 0) return Math.max(0, Math.ceil((clamp(to, 0, n) - clamp(from, 0, n)) / by))
-  return Math.max(0, Math.ceil((clamp(to, -1, n - 1) - clamp(from, -1, n - 1)) / by))
+  return slicedIndices(n, from, to, by).length
 }
 
 const pad: Rule = (node, shapes, opset) => {
@@ -274,8 +256,6 @@ const pad: Rule = (node, shapes, opset) => {
 const squeeze: Rule = (node, shapes) => {
   const x = input(node, shapes, 0)
   const axes = axesOf(node, shapes, 1)
-  const source = shapes.elements(node.input[0] ?? '')
-  if (source !== null) shapes.setElements(node.output[0] ?? '', source)
   if (x === null || axes === null) return []
   if (axes === 'all')
     return x.includes(null) || x.some((d) => typeof d === 'string') ? [] : [x.filter((d) => d !== 1)]
@@ -286,8 +266,6 @@ const squeeze: Rule = (node, shapes) => {
 const unsqueeze: Rule = (node, shapes) => {
   const x = input(node, shapes, 0)
   const axes = axesOf(node, shapes, 1)
-  const source = shapes.elements(node.input[0] ?? '')
-  if (source !== null) shapes.setElements(node.output[0] ?? '', source)
   if (x === null || axes === null || axes === 'all') return []
   const rank = x.length + axes.length
   const added = new Set(axes.map((a) => normalAxis(a, rank)))
@@ -354,10 +332,9 @@ const openRank: Rule = (node, shapes) => {
   return [out, out]
 }
 
-const castLike: Rule = (node, shapes) => {
-  const elements = shapes.elements(node.input[0] ?? '')
-  if (elements !== null) shapes.setElements(node.output[0] ?? '', elements)
-  return [input(node, shapes, 0)]
+const range: Rule = (node, shapes) => {
+  const [start, limit, step] = [0, 1, 2].map((i) => shapes.elements(node.input[i] ?? '')?.[0] ?? null)
+  return [[start === 0 && step === 1 ? (limit ?? null) : null]]
 }
 
 const rules = (names: string, rule: Rule): [string, Rule][] => names.split(' ').map((name) => [name, rule])
@@ -371,7 +348,7 @@ const RULES = new Map<string, Rule>([
       'ScatterND ScatterElements QuantizeLinear DequantizeLinear',
     same,
   ),
-  ...rules('Identity Cast CastLike', castLike),
+  ...rules('Identity Cast CastLike', same),
   ...rules('Dropout', sameTwice),
   ...rules(
     'Add Sub Mul Div Pow Mod Max Min Sum Mean And Or Xor Equal Less Greater LessOrEqual GreaterOrEqual Where PRelu',
@@ -405,6 +382,6 @@ const RULES = new Map<string, Rule>([
   ['Gemm', gemm],
   ['MatMul', matmul],
   ['Size', () => [[]]],
-  ['Range', () => [[null]]],
+  ['Range', range],
   ['GatherElements', (node, shapes) => [input(node, shapes, 1)]],
 ])

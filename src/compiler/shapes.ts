@@ -1,7 +1,8 @@
 import type { Graph } from './graph.js'
 import { typeShape, subgraphs } from './onnx.js'
+import { inferElements } from './shape-elements.js'
 import { inferNode } from './shape-rules.js'
-import { tensorDims, tensorInts } from './tensors.js'
+import { product, tensorDims, tensorInts } from './tensors.js'
 
 /** Size of a dimension: a number, the name of an unknown that is the same wherever it is named, or null. */
 export type Dim = number | string | null
@@ -33,6 +34,8 @@ export class Shapes {
     for (const tensor of proto.initializer) this.shapes.set(tensor.name, tensorDims(tensor))
     const declared = new Map([...proto.valueInfo, ...proto.output].map((v) => [v.name, typeShape(v.type)]))
     for (const node of graph.nodes) {
+      const elements = inferElements(node, this)
+      if (elements !== null) this.contents.set(node.output[0] ?? '', elements)
       const inferred = subgraphs(node).length > 0 ? [] : inferNode(node, this, graph.opset)
       node.output.forEach((name, i) => {
         const shape = merge(inferred[i] ?? null, declared.get(name) ?? null)
@@ -56,12 +59,8 @@ export class Shapes {
   /** Elements of an integer tensor, as far as they are known; null where not even their number is. */
   elements(value: string): Shape | null {
     const constant = this.graph.constant(value)
-    if (constant !== null) return tensorInts(constant)
+    if (constant !== null) return product(tensorDims(constant)) > 4096 ? null : tensorInts(constant)
     return this.contents.get(value) ?? this.outer?.elements(value) ?? null
-  }
-
-  setElements(value: string, elements: Shape): void {
-    this.contents.set(value, elements)
   }
 
   /** Shapes inside a body of one of the graph's nodes. */
