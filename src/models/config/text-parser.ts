@@ -32,7 +32,7 @@ export function parseText(text: string, schema: DescMessage): ParsedText {
 }
 
 class Parser {
-  readonly positions = new Map<string, Position>()
+  positions = new Map<string, Position>()
   private next = 0
 
   constructor(private readonly tokens: readonly Token[]) {}
@@ -137,8 +137,9 @@ class Parser {
     let key: unknown
     let value: unknown
     let keyAt = open.at
-    // The value's place is known by its key, which may be written after it.
-    const inner = `${path}[?${this.next}]`
+    // The path of what is in the value has the key in it, which may be written after the value.
+    const outer = this.positions
+    const inner = (this.positions = new Map<string, Position>())
     for (let token = this.take(); !isSymbol(token, close); token = this.take()) {
       const part = token.kind === 'identifier' ? token.text : ''
       if (part !== 'key' && part !== 'value') {
@@ -154,7 +155,7 @@ class Parser {
       if (part === 'key') {
         keyAt = this.peek().at
         key = this.scalar(field.mapKey, 'key')
-      } else if (field.mapKind === 'message') value = this.message(field.message, 'value', inner)
+      } else if (field.mapKind === 'message') value = this.message(field.message, 'value', '')
       else if (field.mapKind === 'enum') value = this.enumValue(field.enum, 'value')
       else value = this.scalar(field.scalar, 'value')
       if (isSymbol(this.peek(), ',') || isSymbol(this.peek(), ';')) this.take()
@@ -166,12 +167,9 @@ class Parser {
     value ??= emptyValue(field)
     map.set(key, value)
     const entry = `${path}[${JSON.stringify(String(key))}]`
+    this.positions = outer
     this.mark(entry, keyAt)
-    for (const [at, position] of [...this.positions]) {
-      if (!at.startsWith(inner)) continue
-      this.positions.delete(at)
-      this.positions.set(entry + at.slice(inner.length), position)
-    }
+    for (const [at, position] of inner) this.mark(`${entry}.${at}`, position)
   }
 
   private scalar(type: ScalarType, name: string): unknown {

@@ -33,6 +33,8 @@ const IDENTIFIER = /[A-Za-z_][A-Za-z0-9_]*/y
 // A number runs on through letters, so that "12abc" is one bad number and not a number and a name.
 const NUMBER = /(?:\.[0-9]|[0-9])(?:[eE][+-]?|[A-Za-z0-9_.])*/y
 const SKIPPED = /(?:[ \t\r\n\f\v]|#[^\n]*)+/y
+const PLAIN_IN_DOUBLE = /[^"\\\n]+/y
+const PLAIN_IN_SINGLE = /[^'\\\n]+/y
 const SYMBOLS = '{}<>[]:,;-/.'
 const SIMPLE_ESCAPES: Readonly<Record<string, number>> = {
   a: 7,
@@ -56,10 +58,12 @@ export function tokenize(text: string): Token[] {
 class Tokenizer {
   private offset = 0
   private line = 1
-  private lineStart = 0
+  private column = 1
+  /** Up to where `column` has counted, so that a long line is walked once. */
+  private counted = 0
 
   constructor(private readonly text: string) {
-    if (text.startsWith('\uFEFF')) this.offset = this.lineStart = 1
+    if (text.startsWith('\uFEFF')) this.offset = this.counted = 1
   }
 
   run(): Token[] {
@@ -90,7 +94,9 @@ class Tokenizer {
   }
 
   private position(): Position {
-    return { line: this.line, column: Array.from(this.text.slice(this.lineStart, this.offset)).length + 1 }
+    this.column += Array.from(this.text.slice(this.counted, this.offset)).length
+    this.counted = this.offset
+    return { line: this.line, column: this.column }
   }
 
   private match(pattern: RegExp): string | null {
@@ -108,50 +114,46 @@ class Tokenizer {
     for (let i = 0; i < skipped.length; i++) {
       if (skipped[i] !== '\n') continue
       this.line += 1
-      this.lineStart = from + i + 1
+      this.column = 1
+      this.counted = from + i + 1
     }
   }
 
   private string(quote: string): Uint8Array {
     const start = this.position()
     this.offset += 1
-    const bytes: number[] = []
+    const chunks: Uint8Array[] = []
     for (;;) {
+      const plain = this.match(quote === '"' ? PLAIN_IN_DOUBLE : PLAIN_IN_SINGLE)
+      if (plain !== null) chunks.push(new TextEncoder().encode(plain))
       const char = this.text[this.offset]
       if (char === undefined) throw new TextFormatError(start, `a closing ${quote}`, 'the end of the file')
       if (char === '\n') throw new TextFormatError(start, `a closing ${quote}`, 'the end of the line')
       if (char === quote) {
         this.offset += 1
-        return Uint8Array.from(bytes)
+        return Buffer.concat(chunks)
       }
-      if (char === '\\') bytes.push(...this.escape())
-      else bytes.push(...this.literal())
+      chunks.push(this.escape())
     }
   }
 
-  private literal(): Uint8Array {
-    const char = String.fromCodePoint(this.text.codePointAt(this.offset) ?? 0)
-    this.offset += char.length
-    return new TextEncoder().encode(char)
-  }
-
-  private escape(): number[] | Uint8Array {
+  private escape(): Uint8Array {
     const at = this.position()
     this.offset += 1
     const char = this.text[this.offset] ?? ''
     const simple = SIMPLE_ESCAPES[char]
     if (simple !== undefined) {
       this.offset += 1
-      return [simple]
+      return Uint8Array.of(simple)
     }
     const octal = this.match(/[0-7]{1,3}/y)
     if (octal !== null) {
       const value = parseInt(octal, 8)
       if (value > 255) throw new TextFormatError(at, 'an octal escape up to \\377', `\\${octal}`)
-      return [value]
+      return Uint8Array.of(value)
     }
     const hex = this.match(/[xX][0-9A-Fa-f]{1,2}/y)
-    if (hex !== null) return [parseInt(hex.slice(1), 16)]
+    if (hex !== null) return Uint8Array.of(parseInt(hex.slice(1), 16))
     const unicode = this.match(/u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}/y)
     const point = unicode === null ? NaN : parseInt(unicode.slice(1), 16)
     if (!(point <= 0x10ffff) || (point >= 0xd800 && point <= 0xdfff)) {
