@@ -22,10 +22,31 @@ bool IsDepthwise(const ConvProblem& p) {
 
 int64_t GroupChannels(const ConvProblem& p) { return p.in.c / p.step->groups; }
 
+// Whether every window has a tap inside the input along D, H and W. oneDNN 2.6 reads through a null pointer
+// for those that have none.
+bool EveryWindowMeetsInput(const ConvProblem& p) {
+  const Window& w = p.step->window;
+  const int64_t in[4] = {p.in.t, p.in.d, p.in.h, p.in.w};
+  const int64_t out[4] = {p.out.t, p.out.d, p.out.h, p.out.w};
+  for (size_t axis = 1; axis < 4; ++axis) {
+    for (int64_t at = 0; at < out[axis]; ++at) {
+      bool meets = false;
+      for (int tap = 0; tap < w.kernel[axis] && !meets; ++tap) {
+        const int64_t from = at * w.strides[axis] + int64_t{tap} * w.dilations[axis] - w.pads[axis];
+        meets = from >= 0 && from < in[axis];
+      }
+      if (!meets) return false;
+    }
+  }
+  return true;
+}
+
 // oneDNN's own grouped code wants whole vectors of channels in each group.
-bool SuitsDirect(const ConvProblem& p) {
-  return p.step->groups == 1 ||
-         (GroupChannels(p) % 16 == 0 && (p.out.c / p.step->groups) % 16 == 0);
+bool SuitsOneDnn(const ConvProblem& p) {
+  const bool whole_groups =
+      p.step->groups == 1 ||
+      (GroupChannels(p) % 16 == 0 && (p.out.c / p.step->groups) % 16 == 0);
+  return whole_groups && EveryWindowMeetsInput(p);
 }
 
 }  // namespace
@@ -65,10 +86,8 @@ std::string ToString(const ConvChoice& choice) {
 
 bool HasFastForm(const Step& step) {
   const Window& w = step.window;
-  // A window that lies in the padding alone would leave a slab without input.
-  const int reach = w.dilations[1] * (w.kernel[1] - 1) + 1;
   return w.strides[0] == 1 && w.dilations[0] == 1 && w.kernel[0] >= 2 &&
-         w.kernel[0] <= kMaxTileTaps && w.pads[1] < reach && w.pads[5] < reach;
+         w.kernel[0] <= kMaxTileTaps;
 }
 
 size_t WorkspaceBudget(const ConvProblem& p) {
@@ -103,7 +122,7 @@ std::vector<float> TransformWeights(const ConvProblem& p, int tile) {
 
 std::vector<ConvChoice> ConvCandidates(const ConvProblem& p, bool exact_taps) {
   if (IsDepthwise(p)) return {{ConvKind::kDepthwise, 0, Element::kFloat32}};
-  const bool direct = SuitsDirect(p);
+  const bool direct = SuitsOneDnn(p);
   const bool narrow = !direct || GroupChannels(p) <= kNarrowChannels;
   const bool fast = !exact_taps && HasFastForm(*p.step) && p.out.t >= 2;
   std::vector<int> tiles;

@@ -112,8 +112,7 @@ Result<std::unique_ptr<ConvForm>> MakeDepthwiseConv(const ConvProblem& problem, 
 // The weights of the products of F(tile, kT): [product][out][in / groups][kD][kH][kW].
 std::vector<float> TransformWeights(const ConvProblem& problem, int tile);
 
-// Whether the fast form exists: stride and dilation 1 along T, a kernel of 2 to 5 frames, and less padding
-// along D than the kernel reaches.
+// Whether the fast form exists: stride and dilation 1 along T and a kernel of 2 to 5 frames.
 bool HasFastForm(const Step& step);
 // Bytes of workspace that a form may take: more than fits the cache brings nothing, and the whole is
 // to stay in proportion to the layer's values.

@@ -1,11 +1,13 @@
 // The direct form: y[t] = sum over taps i of conv3d(x[t * stride + i * dilation - pad], w[i]). Each output
-// frame adds up the taps whose input frame exists; bias, residual and activation ride on the last one.
+// frame adds up the taps whose input frame exists, onto the residual where there is one; bias and
+// activation ride on the last tap.
 #include <algorithm>
 #include <utility>
 
 #include "core/base/cancel.h"
 #include "core/ops/conv.h"
 #include "core/ops/onednn.h"
+#include "core/ops/parallel.h"
 
 namespace sentinode::ops {
 namespace {
@@ -21,10 +23,13 @@ class DirectConv : public ConvForm {
  private:
   explicit DirectConv(const ConvProblem& problem) : problem_(problem) {}
   Status MakePrimitives();
-  Status PrepareWeights(WeightCache& cache);
+  void PrepareWeights(WeightCache& cache);
+  std::shared_ptr<const WeightBuffer> LayOut(const Conv3d& conv) const;
+  unsigned RoleOf(size_t index, size_t taps) const;
   std::vector<int> TapsOf(int64_t frame) const;
   int64_t InputFrame(int64_t frame, int tap) const;
   void FillFrame(int64_t frame, const Buffers& buffers) const;
+  void StartFromResidual(int64_t frame, const Buffers& buffers) const;
   void RunTap(int64_t frame, int tap, unsigned role, const Buffers& buffers) const;
 
   // Sums lie in the output itself, or, where that is bfloat16, in a float32 frame of workspace.
@@ -32,8 +37,7 @@ class DirectConv : public ConvForm {
 
   ConvProblem problem_;
   std::shared_ptr<const Conv3d> primitives_[4];  // by role, those that occur
-  std::shared_ptr<const WeightBuffer> weights_;
-  size_t tap_bytes_ = 0;
+  std::shared_ptr<const WeightBuffer> weights_[4];
   size_t scratch_offset_ = 0;
 };
 
@@ -64,7 +68,7 @@ Conv3dSpec FrameSpec(const ConvProblem& p) {
 Result<std::unique_ptr<ConvForm>> DirectConv::Make(const ConvProblem& problem, WeightCache& cache) {
   std::unique_ptr<DirectConv> form(new DirectConv(problem));
   SENTINODE_RETURN_IF_ERROR(form->MakePrimitives());
-  SENTINODE_RETURN_IF_ERROR(form->PrepareWeights(cache));
+  form->PrepareWeights(cache);
   return std::unique_ptr<ConvForm>(std::move(form));
 }
 
@@ -72,9 +76,7 @@ Status DirectConv::MakePrimitives() {
   bool needed[4] = {};
   for (int64_t frame = 0; frame < problem_.out.t; ++frame) {
     const size_t taps = TapsOf(frame).size();
-    if (taps == 1) needed[kFirst | kLast] = true;
-    if (taps >= 2) needed[kFirst] = needed[kLast] = true;
-    if (taps >= 3) needed[kMiddle] = true;
+    for (size_t i = 0; i < taps; ++i) needed[RoleOf(i, taps)] = true;
   }
   size_t scratch = 0;
   for (unsigned role = 0; role < 4; ++role) {
@@ -84,7 +86,6 @@ Status DirectConv::MakePrimitives() {
     if (!last && SeparateSums()) spec.out_element = Element::kFloat32;
     if (last) {
       spec.bias = problem_.bias != nullptr;
-      spec.residual = problem_.step->residual != kNoValue;
       spec.activation = problem_.step->activation;
     }
     if ((role & kFirst) == 0) {
@@ -104,30 +105,38 @@ Status DirectConv::MakePrimitives() {
   return Status::Ok();
 }
 
-Status DirectConv::PrepareWeights(WeightCache& cache) {
-  const Conv3d* any = nullptr;
-  for (const auto& primitive : primitives_) {
-    if (!primitive) continue;
-    if (any != nullptr && any->weights_layout() != primitive->weights_layout()) {
-      return Status("INTERNAL", "oneDNN lays out the weights of two taps differently");
-    }
-    any = primitive.get();
-  }
-  if (any == nullptr) return Status::Ok();  // every frame lies in the padding
+// A frame that starts from its residual has no first tap: all of them add.
+unsigned DirectConv::RoleOf(size_t index, size_t taps) const {
+  const bool first = index == 0 && problem_.step->residual == kNoValue;
+  return (first ? kFirst : kMiddle) | (index + 1 == taps ? kLast : kMiddle);
+}
+
+size_t TapBytes(const Conv3d& conv) { return (conv.weights_bytes() + 63) / 64 * 64; }
+
+std::shared_ptr<const WeightBuffer> DirectConv::LayOut(const Conv3d& conv) const {
   const Window& w = problem_.step->window;
   const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
   const int taps = w.kernel[0];
-  tap_bytes_ = (any->weights_bytes() + 63) / 64 * 64;
-  weights_ = cache.Get("direct:" + any->weights_layout(), [&] {
-    auto buffer = std::make_shared<WeightBuffer>(tap_bytes_ * static_cast<size_t>(taps));
-    for (int tap = 0; tap < taps; ++tap) {
-      any->PrepareWeights(problem_.weights + tap * inner, taps * inner,
-                          buffer->data() + tap_bytes_ * static_cast<size_t>(tap));
-    }
-    return buffer;
-  });
-  weights_bytes_ = weights_->bytes();
-  return Status::Ok();
+  auto buffer = std::make_shared<WeightBuffer>(TapBytes(conv) * static_cast<size_t>(taps));
+  for (int tap = 0; tap < taps; ++tap) {
+    conv.PrepareWeights(problem_.weights + tap * inner, taps * inner,
+                        buffer->data() + TapBytes(conv) * static_cast<size_t>(tap));
+  }
+  return buffer;
+}
+
+// One buffer serves all roles, unless oneDNN wants different layouts for them.
+void DirectConv::PrepareWeights(WeightCache& cache) {
+  std::vector<const WeightBuffer*> counted;
+  for (unsigned role = 0; role < 4; ++role) {
+    if (!primitives_[role]) continue;
+    const Conv3d& conv = *primitives_[role];
+    weights_[role] = cache.Get("direct:" + conv.weights_layout(), [&] { return LayOut(conv); });
+    const WeightBuffer* buffer = weights_[role].get();
+    if (std::find(counted.begin(), counted.end(), buffer) != counted.end()) continue;
+    counted.push_back(buffer);
+    weights_bytes_ += buffer->bytes();
+  }
 }
 
 int64_t DirectConv::InputFrame(int64_t frame, int tap) const {
@@ -162,6 +171,29 @@ void DirectConv::FillFrame(int64_t frame, const Buffers& buffers) const {
   GetKernels().combine(combine);
 }
 
+void DirectConv::StartFromResidual(int64_t frame, const Buffers& buffers) const {
+  const size_t count = static_cast<size_t>(problem_.out.frame_elements());
+  const size_t offset = count * ElementSize(problem_.element) * static_cast<size_t>(frame);
+  const auto* residual = static_cast<const uint8_t*>(buffers.residual) + offset;
+  uint8_t* sums =
+      SeparateSums() ? buffers.workspace : static_cast<uint8_t*>(buffers.out) + offset;
+  constexpr size_t kPiece = 16384;
+  ParallelFor(static_cast<int64_t>((count + kPiece - 1) / kPiece), [&](int64_t piece) {
+    const size_t from = static_cast<size_t>(piece) * kPiece;
+    const void* in = residual + from * ElementSize(problem_.element);
+    void* out = sums + from * sizeof(float);
+    const float one = 1;
+    Combine combine;
+    combine.in = &in;
+    combine.out = &out;
+    combine.matrix = &one;
+    combine.cols = combine.rows = 1;
+    combine.length = std::min(kPiece, count - from);
+    combine.in_element = problem_.element;
+    GetKernels().combine(combine);
+  });
+}
+
 void DirectConv::RunTap(int64_t frame, int tap, unsigned role, const Buffers& buffers) const {
   const size_t element = ElementSize(problem_.element);
   const size_t in_frame = static_cast<size_t>(problem_.in.frame_elements()) * element;
@@ -173,10 +205,10 @@ void DirectConv::RunTap(int64_t frame, int tap, unsigned role, const Buffers& bu
   Conv3d::Buffers b;
   b.src = static_cast<const uint8_t*>(buffers.in) +
           in_frame * static_cast<size_t>(InputFrame(frame, tap));
-  b.weights = weights_->data() + tap_bytes_ * static_cast<size_t>(tap);
+  b.weights =
+      weights_[role]->data() + TapBytes(*primitives_[role]) * static_cast<size_t>(tap);
   b.bias = problem_.bias;
   b.accumulator = sums;
-  if (buffers.residual) b.residual = static_cast<const uint8_t*>(buffers.residual) + out_offset;
   b.dst = !last && SeparateSums() ? static_cast<void*>(sums) : out;
   b.scratchpad = buffers.workspace + scratch_offset_;
   primitives_[role]->Execute(b);
@@ -185,12 +217,14 @@ void DirectConv::RunTap(int64_t frame, int tap, unsigned role, const Buffers& bu
 Status DirectConv::Run(const Buffers& buffers) const {
   for (int64_t frame = 0; frame < problem_.out.t; ++frame) {
     const std::vector<int> taps = TapsOf(frame);
-    if (taps.empty()) FillFrame(frame, buffers);
+    if (taps.empty()) {
+      FillFrame(frame, buffers);
+    } else if (buffers.residual != nullptr) {
+      StartFromResidual(frame, buffers);
+    }
     for (size_t i = 0; i < taps.size(); ++i) {
       if (CancelRequested()) return Cancelled();
-      const unsigned role =
-          (i == 0 ? kFirst : kMiddle) | (i + 1 == taps.size() ? kLast : kMiddle);
-      RunTap(frame, taps[i], role, buffers);
+      RunTap(frame, taps[i], RoleOf(i, taps.size()), buffers);
     }
   }
   return Status::Ok();

@@ -59,12 +59,10 @@ void AppendActivation(dnnl::post_ops& ops, const Activation& activation) {
   }
 }
 
-dnnl::primitive_attr MakeAttributes(const Conv3dSpec& spec, const memory::desc& dst,
-                                    const memory::desc& accumulator) {
+dnnl::primitive_attr MakeAttributes(const Conv3dSpec& spec, const memory::desc& accumulator) {
   dnnl::post_ops ops;
   if (spec.accumulate) ops.append_sum(1.0f);
   if (spec.accumulator) ops.append_binary(dnnl::algorithm::binary_add, accumulator);
-  if (spec.residual) ops.append_binary(dnnl::algorithm::binary_add, dst);
   AppendActivation(ops, spec.activation);
   dnnl::primitive_attr attributes;
   attributes.set_post_ops(ops);
@@ -161,7 +159,7 @@ Result<std::shared_ptr<const Conv3d>> Conv3d::Create(const Conv3dSpec& spec) {
     }
     const auto pd = MakePrimitiveDesc(state->src, any, state->bias, state->dst, dims(spec.strides),
                                       dilations, dims(spec.pad_begin), dims(spec.pad_end),
-                                      MakeAttributes(spec, state->dst, state->accumulator));
+                                      MakeAttributes(spec, state->accumulator));
     state->weights = pd.weights_desc();
     state->scratchpad = pd.scratchpad_desc();
     state->reference = std::string(pd.impl_info_str()).find("ref") != std::string::npos;
@@ -182,12 +180,10 @@ void Conv3d::Execute(const Buffers& buffers) const {
   if (scratchpad_bytes() > 0) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, View(s.scratchpad, buffers.scratchpad));
   }
-  int post_op = s.spec.accumulate ? 1 : 0;
-  const auto add_operand = [&](const memory::desc& desc, const void* data) {
-    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(post_op++) | DNNL_ARG_SRC_1, View(desc, data));
-  };
-  if (s.spec.accumulator) add_operand(s.accumulator, buffers.accumulator);
-  if (s.spec.residual) add_operand(s.dst, buffers.residual);
+  if (s.spec.accumulator) {
+    arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1,
+                      View(s.accumulator, buffers.accumulator));
+  }
   s.primitive.execute(Stream(), arguments);
   Stream().wait();
 }

@@ -20,7 +20,7 @@ std::string OneDnnVersion();
 // Whether convolutions in bfloat16 run on instructions made for it.
 bool HasBfloat16();
 
-// dst = activation(conv(src) + bias + [accumulator] + [residual]), one frame, [d][h][w][c] both sides.
+// dst = activation(conv(src) + bias + [dst or accumulator]), one frame, [d][h][w][c] both sides.
 struct Conv3dSpec {
   int64_t in_channels = 0;
   int64_t out_channels = 0;
@@ -34,11 +34,10 @@ struct Conv3dSpec {
   std::array<int64_t, 3> pad_begin{};
   std::array<int64_t, 3> pad_end{};
   Element in_element = Element::kFloat32;   // of src and weights
-  Element out_element = Element::kFloat32;  // of dst and residual
+  Element out_element = Element::kFloat32;  // of dst
   bool bias = false;
-  bool accumulate = false;     // adds into dst
-  bool accumulator = false;    // adds a float32 volume of dst's size
-  bool residual = false;
+  bool accumulate = false;   // adds into dst
+  bool accumulator = false;  // adds a float32 volume of dst's size
   Activation activation;
 };
 
@@ -55,7 +54,6 @@ class Conv3d {
     const void* weights = nullptr;
     const float* bias = nullptr;
     const float* accumulator = nullptr;
-    const void* residual = nullptr;
     void* dst = nullptr;
     void* scratchpad = nullptr;
   };
