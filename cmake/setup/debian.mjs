@@ -4,7 +4,8 @@ import { fail, run, succeeds } from './steps.mjs'
 
 // ocl-icd-opencl-dev: libdnnl-dev's CMake file asks for OpenCL and only recommends the package.
 const build = ['g++', 'make', 'cmake', 'libdnnl-dev', 'ocl-icd-opencl-dev']
-const test = ['libgtest-dev']
+// dicom3tools: dciodvfy, the judge of the DICOM reports.
+const test = ['libgtest-dev', 'dicom3tools']
 
 function installed(name) {
   return succeeds('dpkg-query', ['--show', '--showformat=${Version}', name])

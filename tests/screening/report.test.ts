@@ -28,7 +28,7 @@ const hostile = `"><script>alert('x')</script>&\u0007`
 
 function answer(change: Partial<Answer> = {}): Answer {
   const point = { name: 'rule_out', threshold: 0.15, sensitivity: 0.95, specificity: 0.51 }
-  const codes = {
+  const codes: Answer['findings'][0]['codes'] = {
     finding: ['128462008', 'SCT', 'Metastasis'],
     site: ['68171009', 'SCT', 'Axillary lymph node'],
   }
