@@ -6,6 +6,9 @@ import type { ByteReader } from './source.js'
 
 const CHUNK = 64 * 1024
 
+/** The bytes are not what their format asks for. */
+export class InflateError extends Error {}
+
 async function* chunks(reader: ByteReader, from: number): AsyncGenerator<Uint8Array> {
   for (let at = from; ; at += CHUNK) {
     const bytes = await reader.read(at, CHUNK)
@@ -17,7 +20,7 @@ async function* chunks(reader: ByteReader, from: number): AsyncGenerator<Uint8Ar
 /**
  * The unpacked bytes of `reader` from offset `from`, piece by piece. Stop reading when there is enough.
  * A stream that ends early gives what it had.
- * @throws zlib's error when the bytes are not of that format
+ * @throws InflateError when the bytes are not of that format
  */
 export async function* inflated(
   reader: ByteReader,
@@ -31,10 +34,19 @@ export async function* inflated(
   input.pipe(inflater)
   try {
     for await (const piece of inflater) yield piece as Buffer
+  } catch (error) {
+    if (isZlibError(error)) throw new InflateError('packed data are broken', { cause: error })
+    throw error
   } finally {
     input.destroy()
     inflater.destroy()
   }
+}
+
+function isZlibError(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')
+  )
 }
 
 /**

@@ -13,7 +13,7 @@ import { volumeFromFrames } from './dicom/read.js'
 import { DEFAULT_LIMITS, type ExamLimits } from './limits.js'
 import { isNifti } from './nifti/header.js'
 import { volumeFromNifti, type NiftiFile } from './nifti/read.js'
-import { inflated } from './inflate.js'
+import { inflated, InflateError } from './inflate.js'
 import { ExamRejection } from './rejection.js'
 import type { ByteReader, ExamFile, ExamSource } from './source.js'
 import type { Volume4D } from './volume.js'
@@ -103,7 +103,7 @@ async function sort(file: ExamFile, reader: ByteReader, pile: Pile, limits: Exam
   try {
     header = await readDicomHeader(reader, limits.maxHeaderBytes)
   } catch (error) {
-    if (!(error instanceof Malformed)) throw error
+    if (!(error instanceof Malformed || error instanceof InflateError)) throw error
     pile.broken++
     return
   }
@@ -130,8 +130,9 @@ async function niftiForm(reader: ByteReader): Promise<boolean | null> {
       pieces.push(piece)
       break
     }
-  } catch {
-    return null
+  } catch (error) {
+    if (error instanceof InflateError) return null
+    throw error
   }
   return isNifti(Buffer.concat(pieces)) ? true : null
 }

@@ -8,6 +8,7 @@ import {
   read,
   refused,
   warningCodes,
+  type Files,
 } from './helpers.js'
 import { acquired, AXIAL, baseDataset, exam, framePixels, TIMES, type FrameSpec } from './phantom.js'
 
@@ -229,6 +230,24 @@ test('a file cut within its pixel data is refused, plain and deflated', async (t
     )
     await refused(t, files, 'TRUNCATED_PIXEL_DATA')
   }
+})
+
+test('a deflated file that does not unpack is passed over or refused, by where it breaks', async (t) => {
+  // Samples that hardly pack, so that the break lies far behind the header.
+  const pixels = Uint8Array.from({ length: 2 * 256 * 256 }, (_, i) => (i * i * 2_654_435_761) >>> 13)
+  const large: Dataset = [
+    [0x00280010, 'US', [256]],
+    [0x00280011, 'US', [256]],
+    [0x7fe00010, 'OW', pixels],
+  ]
+  const files = plain({ syntax: SYNTAX.deflated }, large)
+  const broken = (from: number): Files =>
+    files.map((file, i) =>
+      i === 5 ? { ...file, bytes: file.bytes.map((byte, at) => (at < from ? byte : 0xff)) } : file,
+    )
+  await t.notThrowsAsync(read(files))
+  await refused(t, broken(200), 'INCOMPLETE_PHASE')
+  await refused(t, broken((files[5]?.bytes.length ?? 0) - 40), 'CORRUPT_PIXEL_DATA')
 })
 
 test('a file cut within its header leaves its phase incomplete', async (t) => {

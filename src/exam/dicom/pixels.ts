@@ -1,5 +1,6 @@
 /** Pixel data of chosen frames into the volume: each file opened once, each frame read once. */
 
+import { InflateError } from '../inflate.js'
 import { ExamRejection } from '../rejection.js'
 import type { ByteReader } from '../source.js'
 import type { Samples } from '../volume.js'
@@ -73,6 +74,9 @@ export async function readPixels(
     const reader = await source.file.open()
     try {
       await readFile(source, frames, pixelReader(reader, source.header), into, signal)
+    } catch (error) {
+      if (!(error instanceof InflateError)) throw error
+      throw new ExamRejection('CORRUPT_PIXEL_DATA', 'a deflated file of the dynamic series does not unpack')
     } finally {
       await reader.close()
     }
@@ -137,8 +141,8 @@ function unpack(bytes: Uint8Array, width: number, { format, header }: SourceFile
   const drop = 32 - (format.highBit + 1)
   const keep = 32 - format.bitsStored
   if (width === 16 && format.bitsStored === 16 && !(target instanceof Float32Array)) {
-    // All 16 bits count: the type of the target gives the sign.
-    for (let i = 0; i < target.length; i++) target[i] = raw[i] as number
+    // All 16 bits count, and the type of the target gives their sign: a copy of memory.
+    target.set(target instanceof Int16Array ? new Int16Array(raw.buffer, raw.byteOffset, raw.length) : raw)
   } else if (format.signed) {
     for (let i = 0; i < target.length; i++) target[i] = ((raw[i] as number) << drop) >> keep
   } else {

@@ -1,7 +1,7 @@
 /** A NIfTI exam: one 4D file, or one 3D file for each phase in the order of their names. */
 
 import { enhancementWarning } from '../enhancement.js'
-import { inflated } from '../inflate.js'
+import { inflated, InflateError } from '../inflate.js'
 import type { ExamLimits } from '../limits.js'
 import { ExamRejection } from '../rejection.js'
 import type { ByteReader, ExamFile } from '../source.js'
@@ -123,7 +123,7 @@ async function* unpacked(reader: ByteReader, gzipped: boolean): AsyncGenerator<U
     try {
       yield* inflated(reader, 0, 'gzip')
     } catch (error) {
-      if (isZlibError(error))
+      if (error instanceof InflateError)
         throw new ExamRejection('CORRUPT_PIXEL_DATA', 'a gzipped NIfTI file does not unpack')
       throw error
     }
@@ -131,12 +131,6 @@ async function* unpacked(reader: ByteReader, gzipped: boolean): AsyncGenerator<U
   }
   const chunk = 1024 * 1024
   for (let at = 0; at < reader.size; at += chunk) yield await reader.read(at, chunk)
-}
-
-function isZlibError(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('Z_')
-  )
 }
 
 function requireAlike(files: readonly Opened[], first: NiftiHeader): void {
