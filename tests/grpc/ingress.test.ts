@@ -1,0 +1,131 @@
+import {
+  connect,
+  createServer,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import type { AddressInfo } from 'node:net'
+import { compressionAlgorithms, credentials, status } from '@grpc/grpc-js'
+import test, { type ExecutionContext } from 'ava'
+import { createIngress } from '../../src/grpc/ingress.js'
+import { RequestBudget } from '../../src/grpc/request-budget.js'
+import { GRPCInferenceServiceClient } from '../../src/generated/grpc_service.js'
+import { codeOf, echoBackend, failure, invoke, later, MIB, start, tensorRequest, until } from './harness.js'
+
+interface Ingress {
+  readonly budget: RequestBudget
+  readonly session: ClientHttp2Session
+  readonly shed: string[]
+}
+
+/** Ingress on a bare HTTP/2 server, which answers nothing itself. */
+async function bare(t: ExecutionContext, stallMs: number): Promise<Ingress> {
+  const budget = new RequestBudget(MIB, MIB)
+  const shed: string[] = []
+  const server = createServer()
+  server.on(
+    'stream',
+    createIngress({
+      budget,
+      maxMessageBytes: MIB,
+      windowBytes: 65_535,
+      statusCodes: 'sentinode',
+      onShed: (code) => void shed.push(code),
+      newRequestId: () => 'id',
+      stallMs,
+    }),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  t.teardown(() => {
+    session.destroy()
+    server.close()
+  })
+  return { budget, session, shed }
+}
+
+function announce(
+  session: ClientHttp2Session,
+  bytes: number,
+): { stream: ClientHttp2Stream; headers: Promise<OutgoingHttpHeaders> } {
+  const stream = session.request({ ':method': 'POST', ':path': '/s/m' })
+  stream.on('error', () => undefined)
+  const headers = new Promise<OutgoingHttpHeaders>((resolve) => stream.on('response', resolve))
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(bytes, 1)
+  stream.write(prefix)
+  return { stream, headers }
+}
+
+test('a call that announces a message and does not send it gives its bytes back', async (t) => {
+  const { budget, session, shed } = await bare(t, 150)
+  const { headers } = announce(session, MIB)
+  await until(() => budget.used === MIB)
+  const answer = await headers
+  t.is(Number(answer['grpc-status']), status.DEADLINE_EXCEEDED)
+  t.deepEqual(shed, ['DEADLINE_EXCEEDED'])
+  await until(() => budget.used === 0)
+})
+
+test('a call that keeps sending is not taken for a stalled one', async (t) => {
+  const { budget, session, shed } = await bare(t, 1500)
+  const { stream } = announce(session, 10_000)
+  for (let i = 0; i < 5; i++) {
+    await later(400)
+    stream.write(Buffer.alloc(1000))
+  }
+  t.deepEqual(shed, [])
+  t.is(budget.used, 10_000)
+})
+
+test('who waits for room is not taken for a stalled one', async (t) => {
+  const { budget, session, shed } = await bare(t, 100)
+  const hog = budget.reserve(MIB, 0, () => undefined)
+  announce(session, 1000)
+  await until(() => budget.waiting > 0)
+  await later(300)
+  t.deepEqual(shed, [])
+  hog?.release()
+  await until(() => shed.length === 1)
+  t.deepEqual(shed, ['DEADLINE_EXCEEDED'], 'and is one when it has room and still sends nothing')
+})
+
+test('a compressed message is admitted for what it may become, and refused past the limit', async (t) => {
+  const { server, stop } = await start(echoBackend(), { maxMessageBytes: 2 * MIB })
+  t.teardown(stop)
+  const gzip = new GRPCInferenceServiceClient(server.address, credentials.createInsecure(), {
+    'grpc.default_compression_algorithm': compressionAlgorithms.gzip,
+  })
+  t.teardown(() => gzip.close())
+  await t.notThrowsAsync(invoke(gzip, 'modelInfer', tensorRequest(new Uint8Array(MIB))))
+  const bomb = await failure(invoke(gzip, 'modelInfer', tensorRequest(new Uint8Array(64 * MIB))))
+  t.is(bomb.code, status.RESOURCE_EXHAUSTED)
+  await until(() => server.budget.used === 0)
+})
+
+test('a timeout of years is a long one, not one that has passed', async (t) => {
+  const { server, stop } = await start(echoBackend())
+  t.teardown(stop)
+  const session = connect(`http://${server.address}`)
+  t.teardown(() => session.destroy())
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/inference.GRPCInferenceService/ServerLive',
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'grpc-timeout': '99999999H',
+  })
+  stream.end(Buffer.alloc(5))
+  stream.resume()
+  const trailers = await new Promise<OutgoingHttpHeaders>((resolve) => stream.on('trailers', resolve))
+  t.is(Number(trailers['grpc-status']), status.OK)
+})
+
+test('shed calls in the triton mode have its status and our code', async (t) => {
+  const { client, stop } = await start(echoBackend(), { maxMessageBytes: MIB, statusCodes: 'triton' })
+  t.teardown(stop)
+  const error = await failure(invoke(client, 'modelInfer', tensorRequest(new Uint8Array(2 * MIB))))
+  t.is(error.code, status.UNAVAILABLE)
+  t.is(codeOf(error), 'REQUEST_TOO_LARGE')
+})
