@@ -55,7 +55,7 @@ function stackTaps(
   const { emit } = lowering
   const [c = 0, ...space] = frame
   const flat = { value: emit.reshape(value, [n, t, -1]), t }
-  const taps = takeTaps(node, padTime(node, flat, time, lowering), time, lowering)
+  const taps = takeTaps(padTime(node, flat, time, lowering), time, lowering)
   const rows = foldedRows({ n, t: taps.t })
   const stacked = [rows, emit.times(c, time.kernel), ...space]
   if (group === 1 || time.kernel === 1) return { value: emit.reshape(taps.value, stacked), t: taps.t }

@@ -2,7 +2,7 @@ import { SentinodeError } from '../../errors.js'
 import type { Emitter } from '../emitter.js'
 import type { Graph } from '../graph.js'
 import type { Folded, Layouts } from '../layout.js'
-import { type NodeProto, describe, intsAttribute, stringAttribute } from '../onnx.js'
+import { type NodeProto, describe, intAttribute, intsAttribute, stringAttribute } from '../onnx.js'
 import type { Dim, Shapes } from '../shapes.js'
 
 /** What the lowering of one operator works with. */
@@ -71,6 +71,8 @@ export function readWindow(
     if (!autoPad.startsWith('SAME')) return { ...window, before: given[i] ?? 0, after: given[i + 4] ?? 0 }
     return { ...window, ...samePads(autoPad, input[i] ?? null, window) }
   })
+  if (intAttribute(node, 'ceil_mode', 0) === 0)
+    axes.forEach((axis, i) => checkReach(node, axis, input[i] ?? null, i))
   // Such a pool comes out with negative padding in ONNX Runtime.
   const open = axes.some((a) => a.before === null)
   if (open && node.opType !== 'Conv' && axes.some((a) => a.kernel < a.stride)) {
@@ -82,6 +84,14 @@ export function readWindow(
   const [time, ...space] = axes
   if (time === undefined) throw unsupported(node, 'it has no kernel')
   return { time, space: spaceAttributes(node, space, autoPad) }
+}
+
+function checkReach(node: NodeProto, axis: AxisWindow, size: Dim, at: number): void {
+  const { kernel, dilation, before, after } = axis
+  const reach = (kernel - 1) * dilation + 1
+  if (typeof size !== 'number' || before === null || after === null || reach <= size + before + after) return
+  const [name, there] = [['T', 'D', 'H', 'W'][at], size + before + after]
+  throw unsupported(node, `its kernel reaches over ${reach} along ${name}, with padding there are ${there}`)
 }
 
 function spaceAttributes(

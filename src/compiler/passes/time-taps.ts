@@ -46,16 +46,13 @@ function padSame(node: NodeProto, frames: Frames, window: AxisWindow, { emit, gr
 }
 
 /** [N, T, E] to [N, T', kT*E] (in one shape or another of the same elements): each output frame's taps in order. */
-export function takeTaps(node: NodeProto, frames: Frames, window: AxisWindow, lowering: Lowering): Frames {
+export function takeTaps(frames: Frames, window: AxisWindow, lowering: Lowering): Frames {
   const { emit, graph } = lowering
   const { kernel, stride, dilation } = window
   const reach = (kernel - 1) * dilation + 1
   const taps = Array.from({ length: kernel }, (_, i) => i * dilation)
   if (typeof frames.t === 'number') {
     const count = Math.floor((frames.t - reach) / stride) + 1
-    if (count < 1) {
-      throw unsupported(node, `its kernel reaches over ${reach} frames, with padding there are ${frames.t}`)
-    }
     const picks = Array.from({ length: count }, (_, t) => taps.map((tap) => t * stride + tap)).flat()
     if (picks.length === frames.t && picks.every((p, i) => p === i)) return { value: frames.value, t: count }
     const index = emit.ints(picks, [count, kernel])
