@@ -33,7 +33,7 @@ for (const name of readdirSync(ROOT)) {
   if (truth.error !== undefined) {
     test(`${name} is refused as ${truth.error}`, async (t) => {
       const error = await t.throwsAsync(readExam(source), { instanceOf: ExamRejection })
-      t.is(String(error.code), String(truth.error))
+      t.is<string, string>(error.code, String(truth.error))
       t.notRegex(JSON.stringify([error.message, error.facts]), /CANARY|P\d{6}/)
     })
     continue
