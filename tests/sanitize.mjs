@@ -1,6 +1,8 @@
 // `npm run test:asan` and `npm run test:tsan`: native/core's GoogleTests and the engine's ava tests, built
 // with AddressSanitizer and UndefinedBehaviorSanitizer, or with ThreadSanitizer. Any finding fails.
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build, root, run, runtimeEnv } from './lib/native-build.mjs'
 
@@ -30,10 +32,20 @@ build(folder)
 run(`./${folder}/sentinode_tests`, gtestArguments, { ...options, ...runtimeEnv })
 
 const library = execFileSync('gcc', [`-print-file-name=${kind.library}`], { encoding: 'utf8' }).trim()
+const reports = mkdtempSync(join(tmpdir(), 'sentinode-sanitize-'))
 run('node_modules/.bin/ava', ['--serial', 'tests/engine/**/*.test.ts'], {
   ...options,
   // Node leaks what it still holds at its end, and tests end processes with runs in flight.
   ASAN_OPTIONS: `${options.ASAN_OPTIONS}:detect_leaks=0`,
+  // Node is not built with the sanitizer and its own threads are reported too; ours are picked out below.
+  TSAN_OPTIONS: `exitcode=0:log_path=${join(reports, 'report')}:${suppressions('tsan.txt')}`,
   LD_PRELOAD: library,
   SENTINODE_ADDON: join(root, folder, 'Release/sentinode.node'),
 })
+const ours = readdirSync(reports)
+  .flatMap((file) => readFileSync(join(reports, file), 'utf8').split(/^={18}$/m))
+  .filter((report) => report.includes('sentinode.node'))
+rmSync(reports, { recursive: true })
+for (const report of ours) console.error(report)
+if (ours.length > 0) process.exit(1)
+console.log(`${name}: no findings`)
