@@ -48,6 +48,8 @@ export interface FileOptions {
   readonly noMeta?: boolean
   /** Sequences and items end with delimiters instead of having lengths. */
   readonly undefinedLengths?: boolean
+  /** 0 to 9, for the deflated syntax; 0 stores blocks as they are. */
+  readonly deflateLevel?: number
 }
 
 interface Encoding {
@@ -70,7 +72,8 @@ export function writeDicom(dataset: Dataset, options: FileOptions = {}): Uint8Ar
     [...dataset].sort((a, b) => a[0] - b[0]),
     encoding,
   )
-  const packed = syntax === SYNTAX.deflated ? deflateRawSync(body) : body
+  const packed =
+    syntax === SYNTAX.deflated ? deflateRawSync(body, { level: options.deflateLevel ?? 6 }) : body
   const plain: Encoding = { explicit: true, big: false, undefinedLengths: false }
   const inner = encode(
     [
