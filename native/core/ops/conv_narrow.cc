@@ -281,13 +281,20 @@ void NarrowConv::PrepareRow(const Group& group, int64_t depth, int64_t height, f
     kernels_.combine(combine);
   }
   if (in_place) return;
+  const size_t channel_floats = static_cast<size_t>(w.strides[3] * phase_width_);
   for (size_t j = 0; j < prepared; ++j) {
     const float* source = line + static_cast<int64_t>(j) * length;
+    if (w.strides[3] == 1) {
+      kernels_.deinterleave(source, Element::kFloat32, static_cast<size_t>(channels),
+                            rows[j] + w.pads[3], channel_floats,
+                            static_cast<size_t>(std::max<int64_t>(kept, 0)));
+      continue;
+    }
     for (int64_t x = 0; x < kept; ++x) {
       const int64_t at = x + w.pads[3];
       float* target = rows[j] + at % w.strides[3] * phase_width_ + at / w.strides[3];
-      for (int64_t c = 0; c < channels; ++c) {
-        target[c * w.strides[3] * phase_width_] = source[x * channels + c];
+      for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+        target[c * channel_floats] = source[x * channels + static_cast<int64_t>(c)];
       }
     }
   }

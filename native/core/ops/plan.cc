@@ -109,7 +109,7 @@ Status Parser::ParseLine(std::string_view line) {
   bool handled = false;
   SENTINODE_RETURN_IF_ERROR(ParseHeader(line, &handled));
   if (handled) return Status::Ok();
-  if (part_ < Part::kExactTaps) return Fault("the header is not complete");
+  if (part_ < Part::kInputs) return Fault("the header is not complete");
 
   PlanFields fields(line_number_, line);
   if (fields.word() == "hint" && plan_.inputs.empty()) {

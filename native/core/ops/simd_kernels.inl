@@ -507,22 +507,84 @@ void Convert(const float* in, void* out, Element element, size_t length) {
   }
 }
 
-// Positions of one block: with up to 64 channels both sides of it stay in the first-level cache.
-constexpr size_t kLayoutBlock = 64;
+// Lanes of the pair (a, b), numbered through, that make up one row of an exchange in blocks of `step`.
+struct ExchangeMask {
+  int32_t lanes[kLanes];
+  constexpr ExchangeMask(size_t step, bool high) : lanes() {
+    for (size_t j = 0; j < kLanes; ++j) {
+      const size_t own = (j & step) == 0 ? j : kLanes + j - step;
+      lanes[j] = static_cast<int32_t>(high ? own + step : own);
+    }
+  }
+};
 
-template <typename Type>
-SENTINODE_INLINE void InterleaveTyped(const float* in, size_t plane, size_t channels,
-                                      typename Type::Scalar* out, size_t positions) {
-  for (size_t start = 0; start < positions; start += kLayoutBlock) {
-    const size_t end = start + kLayoutBlock < positions ? start + kLayoutBlock : positions;
-    for (size_t c = 0; c < channels; ++c) {
-      for (size_t p = start; p < end; p += kLanes) {
-        typename Type::Scalar part[kLanes];
-        const size_t count = end - p < kLanes ? end - p : kLanes;
-        Vec x;
-        LoadUpTo<FloatType>(in + c * plane + p, count, x);
-        Type::Store(part, x);
-        for (size_t i = 0; i < count; ++i) out[(p + i) * channels + c] = part[i];
+template <size_t kStep>
+SENTINODE_INLINE void Exchange(Vec* rows) {
+  constexpr ExchangeMask kLow(kStep, false);
+  constexpr ExchangeMask kHigh(kStep, true);
+  IntVec low, high;
+  __builtin_memcpy(&low, kLow.lanes, sizeof low);
+  __builtin_memcpy(&high, kHigh.lanes, sizeof high);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; ++i) {
+    if ((i & kStep) != 0) continue;
+    const Vec a = rows[i];
+    const Vec b = rows[i + kStep];
+    rows[i] = __builtin_shuffle(a, b, low);
+    rows[i + kStep] = __builtin_shuffle(a, b, high);
+  }
+}
+
+// kLanes x kLanes in registers: stage by stage, pairs of rows exchange the halves of ever larger blocks.
+template <size_t kStep = 1>
+SENTINODE_INLINE void Transpose(Vec* rows) {
+  if constexpr (kStep < kLanes) {
+    Exchange<kStep>(rows);
+    Transpose<kStep * 2>(rows);
+  }
+}
+
+// One block of up to kLanes channels and positions; whole blocks, the usual case, stay in registers.
+template <typename From, typename To, bool kWhole>
+SENTINODE_INLINE void TransposeBlock(const typename From::Scalar* in, size_t in_stride,
+                                     typename To::Scalar* out, size_t out_stride, size_t in_rows,
+                                     size_t out_rows) {
+  Vec rows[kLanes];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; ++i) {
+    rows[i] = Vec{};
+    if (kWhole) {
+      From::Load(in + i * in_stride, rows[i]);
+    } else if (i < in_rows) {
+      LoadUpTo<From>(in + i * in_stride, out_rows, rows[i]);
+    }
+  }
+  Transpose(rows);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; ++i) {
+    if (kWhole) {
+      To::Store(out + i * out_stride, rows[i]);
+    } else if (i < out_rows) {
+      StoreUpTo<To>(out + i * out_stride, in_rows, rows[i]);
+    }
+  }
+}
+
+// out[r][c] = in[c][r] for `in_rows` rows of `out_rows` numbers.
+template <typename From, typename To>
+SENTINODE_INLINE void TransposeAll(const typename From::Scalar* in, size_t in_stride,
+                                   typename To::Scalar* out, size_t out_stride, size_t in_rows,
+                                   size_t out_rows) {
+  for (size_t r = 0; r < in_rows; r += kLanes) {
+    for (size_t c = 0; c < out_rows; c += kLanes) {
+      const auto* from = in + r * in_stride + c;
+      auto* to = out + c * out_stride + r;
+      if (in_rows - r >= kLanes && out_rows - c >= kLanes) {
+        TransposeBlock<From, To, true>(from, in_stride, to, out_stride, kLanes, kLanes);
+      } else {
+        TransposeBlock<From, To, false>(from, in_stride, to, out_stride,
+                                        in_rows - r < kLanes ? in_rows - r : kLanes,
+                                        out_rows - c < kLanes ? out_rows - c : kLanes);
       }
     }
   }
@@ -531,37 +593,22 @@ SENTINODE_INLINE void InterleaveTyped(const float* in, size_t plane, size_t chan
 void Interleave(const float* in, size_t plane, size_t channels, void* out, Element element,
                 size_t positions) {
   if (element == Element::kFloat32) {
-    InterleaveTyped<FloatType>(in, plane, channels, static_cast<float*>(out), positions);
+    TransposeAll<FloatType, FloatType>(in, plane, static_cast<float*>(out), channels, channels,
+                                       positions);
   } else {
-    InterleaveTyped<BfloatType>(in, plane, channels, static_cast<uint16_t*>(out), positions);
-  }
-}
-
-template <typename Type>
-SENTINODE_INLINE void DeinterleaveTyped(const typename Type::Scalar* in, size_t channels,
-                                        float* out, size_t plane, size_t positions) {
-  for (size_t start = 0; start < positions; start += kLayoutBlock) {
-    const size_t end = start + kLayoutBlock < positions ? start + kLayoutBlock : positions;
-    for (size_t c = 0; c < channels; ++c) {
-      for (size_t p = start; p < end; p += kLanes) {
-        typename Type::Scalar part[kLanes] = {};
-        const size_t count = end - p < kLanes ? end - p : kLanes;
-        for (size_t i = 0; i < count; ++i) part[i] = in[(p + i) * channels + c];
-        Vec x;
-        Type::Load(part, x);
-        StoreUpTo<FloatType>(out + c * plane + p, count, x);
-      }
-    }
+    TransposeAll<FloatType, BfloatType>(in, plane, static_cast<uint16_t*>(out), channels, channels,
+                                        positions);
   }
 }
 
 void Deinterleave(const void* in, Element element, size_t channels, float* out, size_t plane,
                   size_t positions) {
   if (element == Element::kFloat32) {
-    DeinterleaveTyped<FloatType>(static_cast<const float*>(in), channels, out, plane, positions);
+    TransposeAll<FloatType, FloatType>(static_cast<const float*>(in), channels, out, plane,
+                                       positions, channels);
   } else {
-    DeinterleaveTyped<BfloatType>(static_cast<const uint16_t*>(in), channels, out, plane,
-                                  positions);
+    TransposeAll<BfloatType, FloatType>(static_cast<const uint16_t*>(in), channels, out, plane,
+                                        positions, channels);
   }
 }
 

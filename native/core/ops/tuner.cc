@@ -148,6 +148,7 @@ Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
   const std::vector<Step>& steps = layers.plan.steps;
   std::vector<Contest> contests(steps.size());
   std::vector<size_t> workspace(steps.size(), 0);
+  bool anything = false;
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].kind != StepKind::kConv) continue;
     const Volume& in = volumes.value()[static_cast<size_t>(steps[i].in[0])];
@@ -155,7 +156,9 @@ Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
     if (layers.tuning.Has(static_cast<int>(i), in)) continue;
     contests[i] = Prepare(layers, i, layers.Problem(i, in, out));
     workspace[i] = contests[i].workspace_bytes();
+    anything = anything || contests[i].candidates.size() > 1;
   }
+  if (!anything) return Status::Ok();
   Result<std::unique_ptr<Program>> program = Program::Make(layers, inputs, workspace);
   if (!program.ok()) return program.status();
 
