@@ -38,6 +38,7 @@ export type LeftOutReason =
   | 'MOSAIC'
   | 'COLOUR'
   | 'NO_GEOMETRY'
+  | 'SINGLE_SLICE'
   | 'NOT_DYNAMIC'
 
 export interface FrameAccount {

@@ -163,6 +163,16 @@ for (const [name, files, reason] of LEFT_OUT) {
   })
 }
 
+test('bolus timing, one slice many times, is not the dynamic series', async (t) => {
+  const timing = exam({
+    phases: 6,
+    slices: 1,
+    frame: (phase) => ({ series: 4, extra: acquired(phase, AT - 900) }),
+  })
+  assertAccount(t, await read([...timing, ...dynamic()]), { SINGLE_SLICE: 6 })
+  await refused(t, [...localizer(), ...timing], 'NO_DYNAMIC_SERIES')
+})
+
 test('lossy compression does not make an image a derived one', async (t) => {
   const files = exam({
     frame: (phase) => ({

@@ -36,8 +36,8 @@ export interface Choice {
  */
 export function chooseSeries(frames: readonly Frame[]): Choice {
   const sets = imageSets(frames)
-  const scouts = sets.filter(isThreePlane)
-  const families = group(sets.filter((set) => !scouts.includes(set)))
+  const reasons = new Map(sets.map((set) => [set, unlike(set)]))
+  const families = group(sets.filter((set) => reasons.get(set) === null))
   const dynamic = families.filter((family) => phasesOf(family) >= 2)
   const [chosen] = dynamic
   if (families.length === 0) {
@@ -63,7 +63,7 @@ export function chooseSeries(frames: readonly Frame[]): Choice {
   }
   const rest = sets
     .filter((set) => !chosen.includes(set))
-    .map((set) => ({ set, reason: scouts.includes(set) ? ('LOCALIZER' as const) : ('NOT_DYNAMIC' as const) }))
+    .map((set) => ({ set, reason: reasons.get(set) ?? 'NOT_DYNAMIC' }))
   return { chosen, rest }
 }
 
@@ -117,6 +117,13 @@ function commonest(values: readonly (readonly number[])[]): readonly number[] | 
     (a, b) => b.count - a.count || (b.value[0] ?? 0) - (a.value[0] ?? 0),
   )
   return sorted[0]?.value
+}
+
+/** Why a set of usable frames is not even one volume; null when it may be. */
+function unlike(set: ImageSet): LeftOutReason | null {
+  if (isThreePlane(set)) return 'LOCALIZER'
+  // Bolus timing repeats one slice many times, and lone scouts pair up to phases.
+  return set.range[1] - set.range[0] <= SAME_POSITION_MM ? 'SINGLE_SLICE' : null
 }
 
 /** Three planes at right angles: a localizer whose ImageType does not say so. */
