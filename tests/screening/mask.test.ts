@@ -99,3 +99,15 @@ test('a DICOM SEG cut anywhere is refused and never crashes', async (t) => {
     t.regex(await refusal(whole.subarray(0, length), 1), /^REGION_INVALID/, `${length} bytes`)
   }
 })
+
+test('masks that are mutated anywhere are read or refused, and never crash', async (t) => {
+  let state = 11
+  const next = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 8
+  const files = [fixture('two_segments.dcm'), fixture('fractional.dcm'), nifti([[1, 2, 0, 1]])]
+  for (let round = 0; round < 3000; round++) {
+    const bytes = Buffer.from(files[round % 3] ?? '')
+    for (let i = 0; i < 3; i++) bytes[next() % bytes.length] = next() & 0xff
+    const message = await refusal(bytes, 1)
+    t.true(message === '' || message.startsWith('REGION_INVALID'), message)
+  }
+})

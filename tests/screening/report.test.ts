@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { inflateSync } from 'node:zlib'
+import { deflateRawSync, inflateSync } from 'node:zlib'
 import test from 'ava'
 import dicomParser, { type DataSet } from 'dicom-parser'
 import { isSentinodeError } from '../../src/errors.js'
@@ -381,4 +381,54 @@ test('decimal strings have at most 16 characters and nine digits that are right'
     t.true(written.length <= 16, written)
     t.true(Math.abs(Number(written) - value) <= Math.abs(value) * 1e-7)
   }
+})
+
+/** The image with its data set deflated (PS3.5, A.5). */
+function deflated(body: Buffer): Buffer {
+  const meta = encodeFile(new Map(), { uid: '2.25.1', name: 'TEST' }, 'utf8')
+  const syntax = Buffer.from(
+    meta.toString('latin1').replace('\x14\x001.2.840.10008.1.2.1\0', '\x16\x001.2.840.10008.1.2.1.99'),
+    'latin1',
+  )
+  syntax.writeUInt32LE(meta.readUInt32LE(140) + 2, 140)
+  return Buffer.concat([syntax, deflateRawSync(body)])
+}
+
+test('an exam that is deflated is filed too, and one that unpacks without end costs little', (t) => {
+  const plain = imageFile()
+  const body = plain.subarray(plain.indexOf(Buffer.from([8, 0, 0x16, 0, 0x55, 0x49]), 144))
+  t.is(readIdentity(deflated(body)).studyUid, '1.2.3.4')
+  t.is(readReference(deflated(body))?.sopInstanceUid, '1.2.3.4.5')
+  const bomb = deflated(Buffer.concat([body, Buffer.alloc(256 * 2 ** 20)]))
+  t.true(bomb.length < 2 ** 20)
+  const before = process.memoryUsage.rss()
+  readReference(bomb)
+  const grown = process.memoryUsage.rss() - before
+  t.true(grown < 300 * 2 ** 20, String(grown))
+})
+
+test('an attribute that is too long, or of odd length, does not break the report', async (t) => {
+  const long = imageFile([[0x00100020, { vr: 'UT', text: 'x'.repeat(100_000) }]])
+  const error = t.throws(() => readIdentity(long))
+  t.true(isSentinodeError(error) && error.code === 'REPORT_INCOMPLETE')
+  const base = options()
+  const elements = new Map(base.identity.elements).set(0x00100010, { vr: 'PN', raw: Buffer.from('ODD') })
+  t.notRegex(await dciodvfy(answerToSr({ ...base, identity: { ...base.identity, elements } })), /^Error/m)
+})
+
+test('files that are mutated anywhere give an identity or a coded refusal', (t) => {
+  const image = imageFile([[0x00080005, text('CS', 'ISO_IR 192')]])
+  let state = 7
+  const next = () => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) >>> 8
+  for (let round = 0; round < 2000; round++) {
+    const bytes = Buffer.from(image)
+    for (let i = 0; i < 3; i++) bytes[128 + (next() % (bytes.length - 128))] = next() & 0xff
+    try {
+      answerToSr(options({ identity: readIdentity(bytes), images: [] }))
+    } catch (error) {
+      if (!isSentinodeError(error)) throw error
+    }
+    readReference(bytes)
+  }
+  t.pass()
 })

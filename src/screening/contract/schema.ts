@@ -133,7 +133,13 @@ const operatingPoint = z.strictObject({
 })
 
 /** [value, scheme, meaning] of a code for the DICOM report; a code value has at most 16 characters. */
-const code = z.tuple([z.string().min(1).max(16), z.string().min(1).max(16), z.string().min(1).max(64)])
+const codeText = (length: number) =>
+  z
+    .string()
+    .min(1)
+    .max(length)
+    .regex(/^[^\\]*$/, 'expected no backslash')
+const code = z.tuple([codeText(16), codeText(16), codeText(64)])
 
 const finding = z.strictObject({
   name,

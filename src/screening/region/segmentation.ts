@@ -1,7 +1,8 @@
 /** The place of a DICOM Segmentation's marked pixels (PS3.3, A.51): binary and fractional, not compressed. */
 
-import dicomParser, { type DataSet, type Element } from 'dicom-parser'
+import type { DataSet, Element } from 'dicom-parser'
 import { SentinodeError } from '../../errors.js'
+import { parseDicom } from '../dicom.js'
 import type { Point } from '../types.js'
 
 const SEGMENTATION_STORAGE = '1.2.840.10008.5.1.4.1.1.66.4'
@@ -30,7 +31,8 @@ interface Plane {
  * @throws SentinodeError REGION_INVALID
  */
 export function readSegmentation(bytes: Uint8Array, segment: number | null): Point[] {
-  const dataset = parse(bytes)
+  const dataset = parseDicom(bytes)
+  if (dataset === null) throw invalid('a DICOM Segmentation', 'a file that is broken')
   if (dataset.string('x00080016') !== SEGMENTATION_STORAGE)
     throw invalid('a DICOM Segmentation', 'another kind of object')
   const syntax = dataset.string('x00020010') ?? IMPLICIT_LITTLE_ENDIAN
@@ -59,14 +61,6 @@ export function readSegmentation(bytes: Uint8Array, segment: number | null): Poi
   if (segments.size > 1)
     throw invalid('one segment, or the number of the one that is meant', 'several segments')
   return points
-}
-
-function parse(bytes: Uint8Array): DataSet {
-  try {
-    return dicomParser.parseDicom(bytes)
-  } catch {
-    throw invalid('a DICOM Segmentation', 'a file that is broken')
-  }
 }
 
 const items = (dataset: DataSet, tag: string): DataSet[] =>

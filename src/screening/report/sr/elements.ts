@@ -38,14 +38,16 @@ const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 
 /** How texts are written; what ASCII lacks becomes a question mark. */
 export type Charset = 'ascii' | 'utf8'
 
-const encodeText = (vr: string, text: string, charset: Charset): Buffer => {
-  const bytes = Buffer.from(charset === 'utf8' ? text : text.replace(/[^\x20-\x7e\r\n\t\f]/gu, '?'), 'utf8')
-  if (bytes.length % 2 === 0) return bytes
-  return Buffer.concat([bytes, Buffer.from([vr === 'UI' ? 0 : 0x20])])
+const encodeText = (vr: string, text: string, charset: Charset): Buffer =>
+  padded(Buffer.from(charset === 'utf8' ? text : text.replace(/[^\x20-\x7e\r\n\t\f]/gu, '?'), 'utf8'), vr)
+
+/** Values have even lengths: UIDs end with a NUL, texts with a space. */
+function padded(bytes: Buffer, vr: string): Buffer {
+  return bytes.length % 2 === 0 ? bytes : Buffer.concat([bytes, Buffer.from([vr === 'UI' ? 0 : 0x20])])
 }
 
 function encodeValue(value: ElementValue, charset: Charset): Buffer {
-  if ('raw' in value) return Buffer.from(value.raw)
+  if ('raw' in value) return padded(Buffer.from(value.raw), value.vr)
   if ('text' in value) return encodeText(value.vr, value.text, charset)
   if ('items' in value) return Buffer.concat(value.items.map((item) => encodeItem(item, charset)))
   if ('bytes' in value) return Buffer.concat([value.bytes, Buffer.alloc(value.bytes.length % 2)])

@@ -3,8 +3,9 @@
  * C.7.1.1 and C.7.2.1), without which an archive could not file it. Nothing else of the program keeps them.
  */
 
-import dicomParser, { type DataSet } from 'dicom-parser'
+import type { DataSet } from 'dicom-parser'
 import { SentinodeError } from '../../../errors.js'
+import { parseDicom } from '../../dicom.js'
 import type { ElementValue } from './elements.js'
 
 /** One image of the exam, to be referred to. */
@@ -43,6 +44,8 @@ const REQUIRED = [
 ]
 
 const MAX_HEADER = 64 * 2 ** 20
+/** Longer than any of the copied attributes may be. */
+const MAX_VALUE = 4096
 
 /**
  * @param bytes a DICOM file of the exam, or its beginning up to the pixels
@@ -54,6 +57,8 @@ export function readIdentity(bytes: Uint8Array): ExamIdentity {
   for (const [tag, vr] of COPIED) {
     const element = dataset.elements[key(tag)]
     if (element !== undefined) {
+      if (element.length > MAX_VALUE)
+        throw incomplete('attributes of the patient and the study', 'one that is too long')
       const raw = dataset.byteArray.subarray(element.dataOffset, element.dataOffset + element.length)
       elements.set(tag, { vr, raw: new Uint8Array(raw) })
     } else if (REQUIRED.includes(tag)) elements.set(tag, { vr, raw: new Uint8Array() })
@@ -63,12 +68,12 @@ export function readIdentity(bytes: Uint8Array): ExamIdentity {
   return { studyUid, elements }
 }
 
-/** What a report needs to refer to an image; null where the file is no image. */
+/** What a report needs to refer to an image; null where the file is none. */
 export function readReference(bytes: Uint8Array): ImageReference | null {
-  const dataset = parse(bytes)
-  const [sopClassUid, sopInstanceUid, seriesUid] = ['x00080016', 'x00080018', 'x0020000e'].map((tag) =>
-    dataset.string(tag),
-  )
+  const dataset = parseDicom(bytes.subarray(0, MAX_HEADER), 'x00280002')
+  const sopClassUid = dataset?.string('x00080016')
+  const sopInstanceUid = dataset?.string('x00080018')
+  const seriesUid = dataset?.string('x0020000e')
   if (!sopClassUid || !sopInstanceUid || !seriesUid) return null
   return { sopClassUid, sopInstanceUid, seriesUid }
 }
@@ -79,10 +84,8 @@ const incomplete = (expected: string, found: string) =>
   new SentinodeError('REPORT_INCOMPLETE', `DICOM report: expected ${expected} in the exam, found ${found}`)
 
 function parse(bytes: Uint8Array): DataSet {
-  try {
-    // The series' own attributes end with group 0020; pixels are never looked at.
-    return dicomParser.parseDicom(bytes.subarray(0, MAX_HEADER), { untilTag: 'x00280002' })
-  } catch {
-    throw incomplete('DICOM files', 'a file that is none, or is broken')
-  }
+  // The series' own attributes end with group 0020; pixels are never looked at.
+  const dataset = parseDicom(bytes.subarray(0, MAX_HEADER), 'x00280002')
+  if (dataset === null) throw incomplete('DICOM files', 'a file that is none, or is broken')
+  return dataset
 }
