@@ -17,10 +17,6 @@ export function subtract(a: Vector, b: Vector): Vector {
   return [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
 }
 
-export function add(a: Vector, b: Vector, scale = 1): Vector {
-  return [a[0] + scale * b[0], a[1] + scale * b[1], a[2] + scale * b[2]]
-}
-
 export function length(a: Vector): number {
   return Math.hypot(a[0], a[1], a[2])
 }

@@ -1,7 +1,6 @@
 /** Slices in patient space: which position each frame has, and whether together they are one even stack. */
 
 import {
-  add,
   clusters,
   dot,
   length,
@@ -22,8 +21,6 @@ export interface Slice {
   readonly pixelSpacing: readonly [number, number]
   readonly rows: number
   readonly columns: number
-  /** Used for a stack of one slice only. */
-  readonly sliceThickness: number
 }
 
 /** Gaps between neighbouring slices may differ by this much before it is worth a warning, and a refusal. */
@@ -104,24 +101,20 @@ export interface Stack {
 
 /**
  * The grid of a stack.
- * @param slices one of each position, ascending along the normal
+ * @param slices two or more, one of each position, ascending along the normal
  * @throws ExamRejection MISSING_SLICE, INCONSISTENT_GEOMETRY
  */
 export function stackOf(slices: readonly Slice[]): Stack {
   const first = slices[0]
   const last = slices.at(-1)
-  if (first === undefined || last === undefined) throw new Error('a stack needs a slice')
+  if (first === undefined || last === undefined || slices.length < 2)
+    throw new Error('a stack needs two slices')
   const normal = normalOf(first.orientation)
-  const count = slices.length
-  const thickness = first.sliceThickness > 0 ? first.sliceThickness : 1
   const gaps = slices
     .slice(1)
     .map((slice, i) => dot(subtract(slice.position, (slices[i] ?? first).position), normal))
   const warnings = requireEven(gaps)
-  const step: Vector =
-    count === 1
-      ? add([0, 0, 0], normal, thickness)
-      : scale(subtract(last.position, first.position), 1 / (count - 1))
+  const step = scale(subtract(last.position, first.position), 1 / (slices.length - 1))
   requireStraight(slices, step, normal)
   return {
     affine: stackAffine(first.orientation, first.pixelSpacing, first.position, step),
@@ -168,7 +161,7 @@ function requireEven(gaps: readonly number[]): ExamWarning[] {
 
 function requireStraight(slices: readonly Slice[], step: Vector, normal: Vector): void {
   const [first] = slices
-  if (first === undefined || slices.length < 2) return
+  if (first === undefined) return
   const along = dot(step, normal)
   const lean = length(subtract(step, scale(normal, along))) / along
   const beside = Math.max(

@@ -56,7 +56,6 @@ export interface Frame {
   /** Direction cosines of a row, then of a column. */
   readonly orientation: readonly number[] | null
   readonly pixelSpacing: readonly [number, number] | null
-  readonly sliceThickness: number
   readonly slope: number
   readonly intercept: number
   readonly marks: Marks
@@ -172,7 +171,6 @@ function frame(
     position: triple(position),
     orientation: isOrientation(orientation) ? orientation : null,
     pixelSpacing: spaced ? [rowSpacing, columnSpacing] : null,
-    sliceThickness: attributes.number('SpacingBetweenSlices') ?? attributes.number('SliceThickness') ?? NaN,
     slope: attributes.text('RescaleSlope') === '' ? 1 : (attributes.number('RescaleSlope') ?? NaN),
     intercept:
       attributes.text('RescaleIntercept') === '' ? 0 : (attributes.number('RescaleIntercept') ?? NaN),

@@ -120,7 +120,6 @@ function slice(frame: Frame): Slice {
     pixelSpacing: frame.pixelSpacing ?? [NaN, NaN],
     rows: frame.source.rows,
     columns: frame.source.columns,
-    sliceThickness: frame.sliceThickness,
   }
 }
 
