@@ -68,7 +68,7 @@ function resolved(w: Window, auto: string, sizes: readonly number[]): Window {
   return auto.startsWith('SAME') ? { ...w, pads: samePads(sizes, w, auto === 'SAME_UPPER') } : w
 }
 
-for (const opset of [7, 9, 10, 11, 13, 17, 21]) {
+for (const opset of [7, 9, 10, 11, 13, 17, 21, 23]) {
   test(`Conv over four axes equals its loop for random attributes and open sizes, opset ${opset}`, async (t) => {
     for (let seed = 0; seed < 24; seed++) {
       const random = new Random(opset * 1000 + seed)
