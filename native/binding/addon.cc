@@ -6,6 +6,7 @@
 
 #include "binding/addon_data.h"
 #include "binding/arguments.h"
+#include "binding/ceiling.h"
 #include "binding/errors.h"
 #include "binding/imaging.h"
 #include "binding/model_instance_wrap.h"
@@ -73,6 +74,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["loadRuntime"] = Napi::Function::New(env, LoadRuntimeLibrary, "loadRuntime");
   exports["createSession"] = Napi::Function::New(env, CreateSession, "createSession");
   exports["preprocess"] = Napi::Function::New(env, PreprocessAsync, "preprocess");
+  exports["matrixProduct"] = Napi::Function::New(env, MatrixProductSeconds, "matrixProduct");
   exports["setMemoryLimit"] = Napi::Function::New(env, SetMemoryLimit, "setMemoryLimit");
   exports["memoryStats"] = Napi::Function::New(env, MemoryStats, "memoryStats");
   return exports;

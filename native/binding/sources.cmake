@@ -3,6 +3,7 @@ target_sources(sentinode PRIVATE
   native/binding/addon_data.cc
   native/binding/arguments.cc
   native/binding/batch_arguments.cc
+  native/binding/ceiling.cc
   native/binding/dispatcher.cc
   native/binding/errors.cc
   native/binding/imaging.cc

@@ -28,6 +28,8 @@ export interface Engine {
     options: NativePreprocessOptions,
     signal?: AbortSignal,
   ) => Promise<NativePreprocessResult>
+  /** Seconds of one float32 matrix product of size^3: the ceiling that benchmarks compare with. */
+  matrixProduct(size: number, threads: number): number
   /** Cap on batch memory over all instances of the process, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
   memoryStats(): NativeMemoryStats
@@ -57,6 +59,7 @@ export function loadEngine(options: Partial<LoaderOptions> = {}): Engine {
     runtime,
     createSession: (sessionOptions) => createSession(addon, sessionOptions),
     preprocess: (preprocessOptions, signal) => preprocess(addon, preprocessOptions, signal),
+    matrixProduct: (size, threads) => callAddon(() => addon.matrixProduct(size, threads)),
     setMemoryLimit: (bytes) => callAddon(() => addon.setMemoryLimit(bytes)),
     memoryStats: () => addon.memoryStats(),
   }

@@ -205,6 +205,8 @@ export interface NativeAddon {
   createSession(options: NativeSessionOptions): Promise<NativeSession>
   /** From an exam to a network's input, on a worker thread. */
   preprocess(options: NativePreprocessOptions): NativePreprocessing
+  /** Seconds of one float32 matrix product of size^3 on oneDNN, on JavaScript's thread: for benchmarks. */
+  matrixProduct(size: number, threads: number): number
   /** Cap on batch slots' memory over all instances, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
   memoryStats(): NativeMemoryStats
