@@ -4,7 +4,8 @@
 
 namespace sentinode {
 
-// preprocess(options): NativePreprocessing of src/engine/native.ts. Runs on a thread of libuv's pool.
+// preprocess(options): NativePreprocessing of src/engine/native.ts. Runs on a thread of libuv's
+// pool.
 Napi::Value PreprocessAsync(const Napi::CallbackInfo& info);
 
 }  // namespace sentinode
