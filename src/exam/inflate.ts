@@ -49,32 +49,43 @@ function isZlibError(error: unknown): boolean {
   )
 }
 
+/** No data set is larger; what claims to be is read no further. */
+const MOST_INFLATED = 2 ** 30
+
 /**
- * A deflated data set as if it were plain. Reading further than before unpacks from the start again, so
- * it is read twice at most: once for the header, once for the pixels.
+ * A deflated data set as if it were plain. Reading forward goes on where it was, reading back starts again;
+ * memory holds what is asked for, however much the file would unpack to. Closing it leaves `reader` open.
  */
 export function inflatingReader(reader: ByteReader, from: number): ByteReader {
-  let have: Buffer = Buffer.alloc(0)
-  let complete = false
+  let stream: AsyncGenerator<Buffer> | null = null
+  // What was unpacked and not passed yet, and where it starts.
+  let held: Buffer = Buffer.alloc(0)
+  let start = 0
   return {
     size: Number.MAX_SAFE_INTEGER,
     async read(offset, length) {
-      if (!complete && have.byteLength < offset + length) {
-        const pieces: Buffer[] = []
-        let total = 0
-        complete = true
-        for await (const piece of inflated(reader, from, 'raw')) {
-          pieces.push(piece)
-          total += piece.byteLength
-          if (total >= offset + length) {
-            complete = false
-            break
-          }
-        }
-        have = Buffer.concat(pieces)
+      if (stream === null || offset < start) {
+        await stream?.return(undefined)
+        stream = inflated(reader, from, 'raw')
+        held = Buffer.alloc(0)
+        start = 0
       }
-      return have.subarray(offset, offset + length)
+      const pieces = [held]
+      let end = start + held.byteLength
+      while (end < offset + length && end < MOST_INFLATED) {
+        const next = await stream.next()
+        if (next.done === true) break
+        if (end + next.value.byteLength > offset) pieces.push(next.value)
+        else pieces.length = 0
+        end += next.value.byteLength
+      }
+      const all = Buffer.concat(pieces)
+      held = all.subarray(Math.max(0, all.byteLength - Math.max(0, end - offset)))
+      start = end - held.byteLength
+      return Uint8Array.from(held.subarray(0, length))
     },
-    close: () => reader.close(),
+    async close() {
+      await stream?.return(undefined)
+    },
   }
 }

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
+import { createDeflateRaw } from 'node:zlib'
 import test from 'ava'
-import { SYNTAX, writeDicom, type Dataset, type FileOptions } from './dicom-writer.js'
+import { elementHeader, SYNTAX, writeDicom, type Dataset, type FileOptions } from './dicom-writer.js'
 import {
   assertAccount,
   assertAffine,
@@ -248,6 +250,28 @@ test('a deflated file that does not unpack is passed over or refused, by where i
   await t.notThrowsAsync(read(files))
   await refused(t, broken(200), 'INCOMPLETE_PHASE')
   await refused(t, broken((files[5]?.bytes.length ?? 0) / 2), 'CORRUPT_PIXEL_DATA')
+})
+
+test('a deflated file that would unpack to far more is unpacked no further than it is asked for', async (t) => {
+  // A private element of 192 MiB of zeros, packed to a thousandth of it.
+  const header = elementHeader(0x00090010, 'OB', 48 * 2 ** 22, { explicit: true, big: false })
+  const files = plain({ syntax: SYNTAX.deflated })
+  const [first] = files
+  const start = 132 + 12 + Buffer.from(first?.bytes ?? []).readUInt32LE(140)
+  const packer = createDeflateRaw()
+  const packed: Buffer[] = []
+  packer.on('data', (piece: Buffer) => packed.push(piece))
+  packer.write(header)
+  for (let i = 0; i < 48; i++) if (!packer.write(Buffer.alloc(2 ** 22))) await once(packer, 'drain')
+  packer.end()
+  await once(packer, 'end')
+  const bomb = Buffer.concat([(first?.bytes ?? new Uint8Array()).subarray(0, start), ...packed])
+  const before = process.memoryUsage().arrayBuffers
+  let peak = 0
+  const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().arrayBuffers)), 1)
+  await refused(t, [...files.slice(1), { id: 'bomb', bytes: bomb }], 'INCOMPLETE_PHASE')
+  clearInterval(timer)
+  t.true(peak - before < 64 * 2 ** 20, `${peak - before} bytes`)
 })
 
 test('a file cut within its header leaves its phase incomplete', async (t) => {

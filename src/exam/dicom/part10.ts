@@ -50,13 +50,13 @@ export async function readDicomHeader(
     syntax.deflated ? 0 : start,
     syntax.encoding,
     maxHeaderBytes,
-  )
+  ).finally(() => (body === reader ? undefined : body.close()))
   const known = dataset.has('SOPClassUID') || dataset.has('Modality')
   if (!known && metaAt !== PREAMBLE + 4) return null
   return { syntax, dataset, start, pixels }
 }
 
-/** The reader in which `header.pixels.at` counts. */
+/** The reader in which `header.pixels.at` counts; to be closed before `reader` where it is another one. */
 export function pixelReader(reader: ByteReader, header: Pick<DicomHeader, 'syntax' | 'start'>): ByteReader {
   return header.syntax.deflated ? inflatingReader(reader, header.start) : reader
 }

@@ -72,12 +72,14 @@ export async function readPixels(
   for (const [source, frames] of byFile) {
     signal?.throwIfAborted()
     const reader = await source.file.open()
+    const body = pixelReader(reader, source.header)
     try {
-      await readFile(source, frames, pixelReader(reader, source.header), into, signal)
+      await readFile(source, frames, body, into, signal)
     } catch (error) {
       if (!(error instanceof InflateError)) throw error
       throw new ExamRejection('CORRUPT_PIXEL_DATA', 'a deflated file of the dynamic series does not unpack')
     } finally {
+      if (body !== reader) await body.close()
       await reader.close()
     }
   }
