@@ -5,13 +5,16 @@ import {
   ModelProto,
   NodeProto,
   type TensorProto,
+  TensorProto_DataType,
   type TypeProto,
 } from '../generated/onnx.js'
 import { SentinodeError } from '../errors.js'
 
 export * from '../generated/onnx.js'
 export { AttributeProto_AttributeType as AttributeType } from '../generated/onnx.js'
-export { TensorProto_DataType as DataType } from '../generated/onnx.js'
+
+/** Element types as plain numbers: a tensor may have one that the schema does not list. */
+export const DataType: Readonly<Record<keyof typeof TensorProto_DataType, number>> = TensorProto_DataType
 
 /** Reads a model; tensors' raw bytes stay views into `bytes`. Throws MODEL_INVALID. */
 export function decodeModel(bytes: Uint8Array): ModelProto & { graph: GraphProto } {

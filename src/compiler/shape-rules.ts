@@ -185,7 +185,7 @@ const transpose: Rule = (node, shapes) => {
 const concat: Rule = (node, shapes) => {
   const all = node.input.map((name) => shapes.of(name))
   const first = all.find((s) => s !== null)
-  if (first === undefined || first === null) return []
+  if (first === undefined) return []
   const axis = normalAxis(intAttribute(node, 'axis', 1), first.length)
   return [
     first.map((_, i): Dim => {

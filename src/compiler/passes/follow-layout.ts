@@ -112,7 +112,7 @@ function followConcat(node: NodeProto, lowering: Lowering): boolean {
   const first = layouts.fold(node.input.find((name) => layouts.isFoldedOnly(name)) ?? '')
   if (axis === 0 || axis === 2) {
     const inputs = node.input.map((name) => layouts.frames(layouts.fold(name)))
-    defineFrames(y, emit.op('Concat', inputs, { axis: FRAMES_FIRST[axis] ?? 0 }), lowering)
+    defineFrames(y, emit.op('Concat', inputs, { axis: FRAMES_FIRST[axis] }), lowering)
   } else {
     const inputs = node.input.map((name) => layouts.fold(name).value)
     const result = emit.op('Concat', inputs, { axis: axis === 1 ? 1 : axis - 1 })
