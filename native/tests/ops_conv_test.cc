@@ -147,7 +147,20 @@ Array RunForm(const Case& c, const ConvChoice& choice, Element element, const Ar
   buffers.workspace = workspace.data();
   const Status status = form.value()->Run(buffers);
   EXPECT_TRUE(status.ok()) << status.message();
-  return FromBlocked(result, element, c.out);
+  const Array found = FromBlocked(result, element, c.out);
+  if (form.value()->TakesPlanar()) {
+    // At a region's border the same comes out, but for a bfloat16 input's rounding.
+    const std::vector<float> planar_in(in.data.begin(), in.data.end());
+    std::vector<float> planar_out(found.data.size(), -1);
+    buffers.in = buffers.out = nullptr;
+    buffers.planar_in = planar_in.data();
+    buffers.planar_out = planar_out.data();
+    EXPECT_TRUE(form.value()->Run(buffers).ok());
+    Array border(c.out);
+    std::copy(planar_out.begin(), planar_out.end(), border.data.begin());
+    EXPECT_LT(Difference(found, border), element == Element::kFloat32 ? 1e-6 : 0.08);
+  }
+  return found;
 }
 
 std::string Describe(const Case& c, const ConvChoice& choice) {

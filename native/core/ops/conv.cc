@@ -11,7 +11,7 @@ namespace sentinode::ops {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kCacheBudget = size_t{12} << 20;
+constexpr size_t kCacheBudget = size_t{6} << 20;
 constexpr size_t kLeastBudget = size_t{256} << 10;
 // Input channels up to which the narrow form is tried: beyond, a matrix product is as good.
 constexpr int64_t kNarrowChannels = 4;

@@ -81,12 +81,17 @@ class ConvForm {
     const void* in = nullptr;
     const void* residual = nullptr;
     void* out = nullptr;  // overlaps neither
+    // Instead of `in` and `out`, only where TakesPlanar(): a region's border, float32 [c][t][d][h][w].
+    const float* planar_in = nullptr;
+    float* planar_out = nullptr;
     uint8_t* workspace = nullptr;
   };
 
   virtual ~ConvForm() = default;
   // Fails with CANCELLED where the thread's cancel flag is raised on the way.
   virtual Status Run(const Buffers& buffers) const = 0;
+  // Converts at a region's border itself, while the data is in the cache.
+  virtual bool TakesPlanar() const { return false; }
   size_t workspace_bytes() const { return workspace_bytes_; }
   size_t weights_bytes() const { return weights_bytes_; }
 

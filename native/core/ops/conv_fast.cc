@@ -19,6 +19,10 @@ namespace {
 
 // Floats of one piece of a transform: all its frames together fit the first two cache levels.
 constexpr int64_t kPiece = 4096;
+// Floats of a piece at a region's border, where whole positions are turned to or from channels-last.
+constexpr int64_t kBorderPiece = 2048;
+constexpr int64_t kBorderChannels = 256;
+constexpr size_t kMostFrames = kMaxTileOutputs + kMaxTileTaps - 1;
 
 size_t Aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -51,6 +55,9 @@ class FastConv : public ConvForm {
       : problem_(problem), choice_(choice) {}
   Status Prepare(WeightCache& cache);
   Status Run(const Buffers& buffers) const override;
+  bool TakesPlanar() const override {
+    return problem_.in.c <= kBorderChannels && problem_.out.c <= kBorderChannels;
+  }
 
  private:
   Slab MakeSlab(int64_t from, int64_t count) const;
@@ -216,12 +223,25 @@ void FastConv::TransformInput(const Tile& tile, const Slab& slab, const Buffers&
                                        slab.in_from * plane) *
                        from_size;
   const size_t frame = static_cast<size_t>(problem_.in.frame_elements()) * from_size;
-  ParallelFor((length + kPiece - 1) / kPiece, [&](int64_t piece) {
-    const int64_t begin = piece * kPiece;
+  const bool planar = buffers.planar_in != nullptr;
+  const int64_t step = planar ? kBorderPiece / problem_.in.c * problem_.in.c : kPiece;
+  ParallelFor((length + step - 1) / step, [&](int64_t piece) {
+    const int64_t begin = piece * step;
+    const int64_t count = std::min(step, length - begin);
     std::array<const void*, kMaxCombine> from;
     std::array<void*, kMaxCombine> to;
+    alignas(64) float turned[kMostFrames][kBorderPiece];
     for (size_t i = 0; i < static_cast<size_t>(tile.inputs); ++i) {
       from[i] = in + frame * i + static_cast<size_t>(begin) * from_size;
+      if (!planar) continue;
+      const int64_t position =
+          (tile.first_input + static_cast<int64_t>(i)) * problem_.in.frame_positions() +
+          slab.in_from * problem_.in.h * problem_.in.w + begin / problem_.in.c;
+      GetKernels().interleave(buffers.planar_in + position,
+                              static_cast<size_t>(problem_.in.positions()),
+                              static_cast<size_t>(problem_.in.c), turned[i], Element::kFloat32,
+                              static_cast<size_t>(count / problem_.in.c));
+      from[i] = turned[i];
     }
     for (size_t j = 0; j < static_cast<size_t>(tile.products); ++j) {
       to[j] = buffers.workspace + input_stride_ * j + static_cast<size_t>(begin) * to_size;
@@ -232,8 +252,8 @@ void FastConv::TransformInput(const Tile& tile, const Slab& slab, const Buffers&
     combine.matrix = tile.input_matrix.data();
     combine.cols = tile.inputs;
     combine.rows = tile.products;
-    combine.length = static_cast<size_t>(std::min(kPiece, length - begin));
-    combine.in_element = problem_.element;
+    combine.length = static_cast<size_t>(count);
+    combine.in_element = planar ? Element::kFloat32 : problem_.element;
     combine.out_element = choice_.products;
     GetKernels().combine(combine);
   });
@@ -247,8 +267,14 @@ void FastConv::TransformOutput(const Tile& tile, const Slab& slab, const Buffers
                                             slab.out_from * plane) *
                         size;
   const size_t frame = static_cast<size_t>(problem_.out.frame_elements()) * size;
-  ParallelFor((length + kPiece - 1) / kPiece, [&](int64_t piece) {
-    const size_t begin = static_cast<size_t>(piece * kPiece);
+  // A residual is read in the values' own element, which what is added to must then have.
+  const bool planar = buffers.planar_out != nullptr;
+  const Element element = problem_.element;
+  const int64_t step = planar ? kBorderPiece / problem_.out.c * problem_.out.c : kPiece;
+  ParallelFor((length + step - 1) / step, [&](int64_t piece) {
+    const size_t begin = static_cast<size_t>(piece * step);
+    const int64_t count = std::min(step, length - piece * step);
+    alignas(64) float turned[kMostFrames][kBorderPiece];
     std::array<const void*, kMaxCombine> from;
     std::array<const void*, kMaxCombine> residual;
     std::array<void*, kMaxCombine> to;
@@ -257,7 +283,7 @@ void FastConv::TransformOutput(const Tile& tile, const Slab& slab, const Buffers
     }
     for (size_t t = 0; t < static_cast<size_t>(tile.outputs); ++t) {
       const size_t at = offset + frame * t + begin * size;
-      to[t] = static_cast<uint8_t*>(buffers.out) + at;
+      to[t] = planar ? static_cast<void*>(turned[t]) : static_cast<uint8_t*>(buffers.out) + at;
       if (buffers.residual) residual[t] = static_cast<const uint8_t*>(buffers.residual) + at;
     }
     Combine combine;
@@ -266,14 +292,23 @@ void FastConv::TransformOutput(const Tile& tile, const Slab& slab, const Buffers
     combine.matrix = tile.output_matrix.data();
     combine.cols = tile.products;
     combine.rows = tile.outputs;
-    combine.length = static_cast<size_t>(std::min(kPiece, length - piece * kPiece));
-    combine.out_element = problem_.element;
+    combine.length = static_cast<size_t>(count);
+    combine.out_element = element;
     combine.bias = problem_.bias;
     combine.channels = static_cast<size_t>(problem_.out.c);
     combine.phase = begin;  // slabs and frames begin at channel 0
     combine.residual = buffers.residual ? residual.data() : nullptr;
     combine.activation = problem_.step->activation;
     GetKernels().combine(combine);
+    for (int64_t t = 0; planar && t < tile.outputs; ++t) {
+      const int64_t position = (tile.from + t) * problem_.out.frame_positions() +
+                               slab.out_from * problem_.out.h * problem_.out.w +
+                               static_cast<int64_t>(begin) / problem_.out.c;
+      GetKernels().deinterleave(turned[t], element, static_cast<size_t>(problem_.out.c),
+                                buffers.planar_out + position,
+                                static_cast<size_t>(problem_.out.positions()),
+                                static_cast<size_t>(count / problem_.out.c));
+    }
   });
 }
 

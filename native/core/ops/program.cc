@@ -33,6 +33,10 @@ std::vector<int> Reads(const Step& step) {
 
 size_t Index(int value) { return static_cast<size_t>(value); }
 
+// Of a value that lies in the arena, and of one that a convolution reads or writes at the border.
+constexpr int kInside = -1;
+constexpr int kElsewhere = -2;
+
 }  // namespace
 
 Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector<Volume>& inputs,
@@ -74,14 +78,55 @@ Status Program::ChooseForm(size_t index) {
   return Status::Ok();
 }
 
+// Which values lie outside the arena, and which are converted before or after a step. A convolution that
+// can takes the border as it is, unless it is about to be measured against others.
+void Program::PlanBorders(bool tuning, const std::vector<int>& first) {
+  const Plan& plan = layers_.plan;
+  std::vector<int> readers(volumes_.size(), 0);
+  for (const Step& step : plan.steps) {
+    for (const int value : Reads(step)) ++readers[Index(value)];
+  }
+  loads_.resize(plan.steps.size());
+  stores_.resize(plan.steps.size());
+  planar_in_.assign(plan.steps.size(), -1);
+  planar_out_.assign(plan.steps.size(), -1);
+  external_.assign(volumes_.size(), kInside);
+  const auto takes_planar = [&](size_t step) {
+    return !tuning && forms_[step] != nullptr && forms_[step]->TakesPlanar();
+  };
+  for (size_t i = 0; i < plan.inputs.size(); ++i) {
+    const size_t value = Index(plan.inputs[i].value);
+    if (readers[value] == 0) continue;
+    const Volume& v = volumes_[value];
+    const size_t step = static_cast<size_t>(first[value]);
+    if ((v.c == 1 || v.positions() == 1) && layers_.element == Element::kFloat32) {
+      external_[value] = static_cast<int>(i);  // the same in both layouts
+    } else if (readers[value] == 1 && takes_planar(step) &&
+               plan.steps[step].in[0] == plan.inputs[i].value) {
+      external_[value] = kElsewhere;
+      planar_in_[step] = static_cast<int>(i);
+    } else {
+      loads_[step].push_back(i);
+    }
+  }
+  for (size_t i = 0; i < plan.outputs.size(); ++i) {
+    const size_t value = Index(plan.outputs[i]);
+    const size_t step = static_cast<size_t>(first[value]);
+    if (readers[value] == 0 && takes_planar(step)) {
+      external_[value] = kElsewhere;
+      planar_out_[step] = static_cast<int>(i);
+    } else {
+      stores_[step].push_back(i);
+    }
+  }
+}
+
 void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
   const Plan& plan = layers_.plan;
   const size_t values = volumes_.size();
   const int none = -1;
   std::vector<int> first(values, none);
   std::vector<int> last(values, none);
-  loads_.resize(plan.steps.size());
-  stores_.resize(plan.steps.size());
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const int now = static_cast<int>(i);
     for (const int value : Reads(plan.steps[i])) {
@@ -90,28 +135,14 @@ void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
     }
     first[Index(plan.steps[i].out)] = last[Index(plan.steps[i].out)] = now;
   }
-  external_.assign(values, none);
-  for (size_t i = 0; i < plan.inputs.size(); ++i) {
-    const size_t value = Index(plan.inputs[i].value);
-    if (first[value] == none) continue;
-    const Volume& v = volumes_[value];
-    const bool same_layout = v.c == 1 || v.positions() == 1;
-    if (same_layout && layers_.element == Element::kFloat32) {
-      external_[value] = static_cast<int>(i);
-    } else {
-      loads_[static_cast<size_t>(first[value])].push_back(i);
-    }
-  }
-  for (size_t i = 0; i < plan.outputs.size(); ++i) {
-    stores_[static_cast<size_t>(first[Index(plan.outputs[i])])].push_back(i);
-  }
+  PlanBorders(!extra_workspace.empty(), first);
 
   // A step that runs in place gives its output the buffer of the input that dies with it.
   std::vector<size_t> buffer_of(values, SIZE_MAX);
   std::vector<Lifetime> buffers;
   const auto place = [&](int value) {
     const size_t v = Index(value);
-    if (buffer_of[v] != SIZE_MAX || external_[v] != none || first[v] == none) return;
+    if (buffer_of[v] != SIZE_MAX || external_[v] != kInside || first[v] == none) return;
     buffer_of[v] = buffers.size();
     const size_t bytes =
         static_cast<size_t>(volumes_[v].elements()) * ElementSize(layers_.element);
@@ -177,6 +208,12 @@ ConvForm::Buffers Program::ConvBuffers(size_t index, const Row& row) const {
   buffers.in = At(step.in[0], row).data;
   buffers.out = At(step.out, row).data;
   if (step.residual != kNoValue) buffers.residual = At(step.residual, row).data;
+  if (planar_in_[index] >= 0) {
+    buffers.planar_in = row.inputs[static_cast<size_t>(planar_in_[index])];
+  }
+  if (planar_out_[index] >= 0) {
+    buffers.planar_out = row.outputs[static_cast<size_t>(planar_out_[index])];
+  }
   buffers.workspace = row.arena + workspace_offsets_[index];
   return buffers;
 }

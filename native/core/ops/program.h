@@ -49,6 +49,7 @@ class Program {
  private:
   explicit Program(Layers& layers) : layers_(layers) {}
   Status ChooseForm(size_t step);
+  void PlanBorders(bool tuning, const std::vector<int>& first);
   void PlanMemory(const std::vector<size_t>& extra_workspace);
   Tensor At(int value, const Row& row) const;
 
@@ -57,8 +58,11 @@ class Program {
   std::vector<Volume> volumes_;                   // by value
   std::vector<std::unique_ptr<ConvForm>> forms_;  // by step, null for other steps
   std::vector<ConvChoice> choices_;               // by step
-  // Index of a region input whose memory serves as the value itself, or -1; by value.
+  // Index of a region input whose memory serves as the value itself, kElsewhere or kInside; by value.
   std::vector<int> external_;
+  // Index of the region input or output that a step converts itself, or -1; by step.
+  std::vector<int> planar_in_;
+  std::vector<int> planar_out_;
   std::vector<size_t> offsets_;            // by value
   std::vector<size_t> workspace_offsets_;  // by step
   std::vector<std::vector<size_t>> loads_;   // by step: inputs that are converted before it

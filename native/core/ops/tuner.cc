@@ -16,7 +16,10 @@
 namespace sentinode::ops {
 namespace {
 
-constexpr int kRounds = 3;
+// Rounds of a contest: more where they cost little, as least times of few rounds are noisy.
+constexpr int kLeastRounds = 3;
+constexpr int kMostRounds = 12;
+constexpr double kContestMilliseconds = 500;
 constexpr size_t kSamples = size_t{1} << 15;
 
 // Some of an output's values, evenly over it.
@@ -118,9 +121,12 @@ TuningEntry Decide(const Contest& contest, const ConvForm::Buffers& buffers) {
     RunTimed(*candidate.form, buffers);  // warms up, and does not count
     m.error = RelativeError(expected, Sample(buffers.out, element, count));
   }
-  for (int round = 0; round < kRounds; ++round) {
+  double spent = 0;
+  for (int round = 0;
+       round < kLeastRounds || (round < kMostRounds && spent < kContestMilliseconds); ++round) {
     for (size_t i = 0; i < contestants; ++i) {
       const double taken = RunTimed(*contest.candidates[i].form, buffers);
+      spent += taken;
       entry.measured[i].milliseconds = std::min(entry.measured[i].milliseconds, taken);
     }
   }
