@@ -93,19 +93,31 @@ const slice: Rule = (node, shapes) => {
     return null
   if (typeof step !== 'number' || step === 0) return null
   const rows = dims[0] ?? 1
+  if (rows > x.length) return null
   const width = x.length / Math.max(1, rows)
   return slicedIndices(rows, start, end, step).flatMap((row) => x.slice(row * width, (row + 1) * width))
 }
 
-/** The positions that ONNX's Slice picks of an axis of `size`. */
+/** The positions that ONNX's Slice picks of an axis of `size`; `step` is not 0. */
 export function slicedIndices(size: number, start: number, end: number, step: number): number[] {
+  const { from, count } = slicedRange(size, start, end, step)
+  return Array.from({ length: count }, (_, i) => from + i * step)
+}
+
+/** The first of them and their number. */
+export function slicedRange(
+  size: number,
+  start: number,
+  end: number,
+  step: number,
+): { from: number; count: number } {
   const clamp = (i: number, low: number, high: number): number =>
     Math.min(Math.max(i < 0 ? i + size : i, low), high)
-  const [low, high] = step > 0 ? [0, size] : [-1, size - 1]
-  const [from, to] = [clamp(start, 0, high), clamp(end, low, high)]
-  const out: number[] = []
-  for (let i = from; step > 0 ? i < to : i > to; i += step) out.push(i)
-  return out
+  const [from, to] =
+    step > 0
+      ? [clamp(start, 0, size), clamp(end, 0, size)]
+      : [clamp(start, 0, size - 1), clamp(end, -1, size - 1)]
+  return { from, count: Math.max(0, Math.ceil((to - from) / step)) }
 }
 
 const cast: Rule = (node, shapes) => {

@@ -7,7 +7,7 @@ import {
   stringAttribute,
 } from './onnx.js'
 import type { Dim, Shape, Shapes } from './shapes.js'
-import { slicedIndices } from './shape-elements.js'
+import { slicedRange } from './shape-elements.js'
 import { tensorDims } from './tensors.js'
 
 type Known = Shape | null
@@ -151,7 +151,7 @@ const reshape: Rule = (node, shapes) => {
   const target = shapes.elements(node.input[1] ?? '')
   if (target === null) {
     const count = shapes.dim(node.input[1] ?? '', 0)
-    return [typeof count === 'number' ? new Array<Dim>(count).fill(null) : null]
+    return [typeof count === 'number' && count <= 64 ? new Array<Dim>(count).fill(null) : null]
   }
   const keepZero = intAttribute(node, 'allowzero', 0) === 1
   const out = target.map((d, i): Dim => (d === 0 && !keepZero ? (x?.[i] ?? null) : d))
@@ -234,7 +234,7 @@ function sliced(size: Dim, start: Dim, end: Dim, step: Dim): Dim {
   const all = [size, start, end, step]
   if (!all.every((d) => typeof d === 'number')) return null
   const [n = 0, from = 0, to = 0, by = 1] = all
-  return slicedIndices(n, from, to, by).length
+  return by === 0 ? null : slicedRange(n, from, to, by).count
 }
 
 const pad: Rule = (node, shapes, opset) => {

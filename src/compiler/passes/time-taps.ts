@@ -2,6 +2,9 @@ import { type Extent } from '../emitter.js'
 import { DataType, type NodeProto, stringAttribute } from '../onnx.js'
 import { type AxisWindow, type Lowering, unsupported } from './lowering.js'
 
+/** Above this many an index is made when the model runs. */
+const MOST_PICKS = 1 << 16
+
 /** Frames as rows: a tensor [N, T, elements of a frame]. */
 export interface Frames {
   readonly value: string
@@ -51,8 +54,8 @@ export function takeTaps(frames: Frames, window: AxisWindow, lowering: Lowering)
   const { kernel, stride, dilation } = window
   const reach = (kernel - 1) * dilation + 1
   const taps = Array.from({ length: kernel }, (_, i) => i * dilation)
-  if (typeof frames.t === 'number') {
-    const count = Math.floor((frames.t - reach) / stride) + 1
+  const count = typeof frames.t === 'number' ? Math.floor((frames.t - reach) / stride) + 1 : Infinity
+  if (typeof frames.t === 'number' && count * kernel <= MOST_PICKS) {
     const picks = Array.from({ length: count }, (_, t) => taps.map((tap) => t * stride + tap)).flat()
     if (picks.length === frames.t && picks.every((p, i) => p === i)) return { value: frames.value, t: count }
     const index = emit.ints(picks, [count, kernel])

@@ -3,7 +3,17 @@ import { slicedIndices } from '../../shape-elements.js'
 import type { Dim, Shape } from '../../shapes.js'
 import { type NodeProto, attribute, intAttribute, intsAttribute, stringAttribute } from '../../onnx.js'
 import { product, tensorFloats } from '../../tensors.js'
-import { type Axis, type Frame, type Frames, isPadded, sameAxes, zeroFrames, zeros } from './frames.js'
+import {
+  type Axis,
+  type Frame,
+  type Frames,
+  isPadded,
+  sameAxes,
+  zeroFrames,
+  zeros,
+  MOST_FRAMES,
+  frameCount,
+} from './frames.js'
 import type { Recognition } from './recognition.js'
 import { addBias, addFrames, convolve } from './sums.js'
 
@@ -44,6 +54,7 @@ const slice: Rule = (node, around) => {
       start === 0 && step === 1 && (end === size || (typeof end === 'number' && end >= 2 ** 31 - 1))
     if (whole && size !== null) continue
     if (typeof start !== 'number' || typeof end !== 'number' || typeof step !== 'number') return null
+    if (step === 0) return null
     value = pick(value, axis, slicedIndices(value.frames.length, start, end, step))
   }
   return value
@@ -154,7 +165,7 @@ const pad: Rule = (node, around) => {
   const rank = value?.axes.length ?? 0
   const zero = stringAttribute(node, 'mode', 'constant') === 'constant' && isZeroFill(node, around)
   if (value === null || !zero || (node.input[3] ?? '') !== '' || pads?.length !== 2 * rank) return null
-  if (!pads.every((p) => typeof p === 'number' && p >= 0)) return null
+  if (!pads.every((p) => typeof p === 'number' && p >= 0 && p <= MOST_FRAMES)) return null
   const numbers = pads.map(Number)
   let { frames } = value
   const space = [...value.spacePads]
@@ -238,9 +249,8 @@ function zeroTensor(node: NodeProto, fill: string, around: Recognition): Frames 
 }
 
 function zeroValue(node: NodeProto, { shapes }: Recognition): Frames | null {
-  const shape = shapes.of(node.output[0] ?? '')
-  const t = shape?.[2]
-  return shape?.length === 6 && typeof t === 'number' ? zeroFrames(t) : null
+  const count = frameCount(node.output[0] ?? '', shapes)
+  return count === null ? null : zeroFrames(count)
 }
 
 /** `out[:, :, t] = frame` as exporters write it: all of N and C, one position along T. */

@@ -69,11 +69,14 @@ export function hasSums(value: Frames): boolean {
   return value.frames.some((stack) => stack.some((f) => f.kind === 'sum'))
 }
 
+/** Exams have a few frames; each one is followed by itself. */
+export const MOST_FRAMES = 1024
+
 /** The number of frames along T, null where the value is no tensor over four axes of a known number. */
 export function frameCount(name: string, shapes: Shapes): number | null {
   const shape = shapes.of(name)
   const t: Dim = shape?.[2] ?? null
-  return shape?.length === 6 && typeof t === 'number' && t > 0 ? t : null
+  return shape?.length === 6 && typeof t === 'number' && t > 0 && t <= MOST_FRAMES ? t : null
 }
 
 export function sameAxes(a: Frames, b: Frames): boolean {

@@ -85,9 +85,12 @@ function perChannel(name: string, channels: number, context: RegionContext): Flo
   return shaped ? values : null
 }
 
+/** The plan's limit. */
+const MOST_CHANNELS = 16384
+
 function channelsOf(value: string, { shapes }: RegionContext): number | null {
   const c = shapes.dim(value, 1)
-  return typeof c === 'number' ? c : null
+  return typeof c === 'number' && c <= MOST_CHANNELS ? c : null
 }
 
 const conv: Reader = (node, context) => {
@@ -98,7 +101,7 @@ const conv: Reader = (node, context) => {
   if (tensor === null || weight === null || bias === null || context.shapes.rank(x) !== 6) return null
   const [channels = 0, , ...kernel] = tensorDims(tensor)
   const window = numericWindow(node, kernel, context)
-  if (window === null || channels > 16384) return null
+  if (window === null || channels > MOST_CHANNELS) return null
   const keys = { channels, ...window, groups: intAttribute(node, 'group', 1) }
   return step('conv', [x], keys, { weight, bias }, true)
 }
