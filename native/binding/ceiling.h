@@ -5,8 +5,8 @@
 
 namespace sentinode {
 
-// matrixProduct(size, threads): seconds of one float32 matrix product size x size x size on oneDNN, on
-// JavaScript's thread. Throws INVALID_OPTION; NOT_IMPLEMENTED in a build without oneDNN.
+// matrixProduct(size, threads): seconds of one float32 matrix product size x size x size on oneDNN,
+// on JavaScript's thread. Throws INVALID_OPTION; NOT_IMPLEMENTED in a build without oneDNN.
 Napi::Value MatrixProductSeconds(const Napi::CallbackInfo& info);
 
 }  // namespace sentinode

@@ -67,8 +67,9 @@ Case RandomCase(Random& random) {
     const int per_group = depthwise ? 1 : Pick(random, 0, 2) == 0 ? 16 : Pick(random, 1, 9);
     c.in = {c.step.groups * per_group, Pick(random, 1, 8), Pick(random, 1, 9), Pick(random, 1, 9),
             Pick(random, 1, 37)};
-    c.step.channels =
-        c.step.groups * (depthwise ? 1 : Pick(random, 0, 2) == 0 ? 16 : Pick(random, 1, 35));
+    c.step.channels = c.step.groups * (depthwise                 ? 1
+                                       : Pick(random, 0, 2) == 0 ? 16
+                                                                 : Pick(random, 1, 35));
     const bool dense = Pick(random, 0, 1) == 0;
     for (size_t i = 0; i < 4; ++i) {
       c.step.window.kernel[i] = Pick(random, 1, i == 0 ? 5 : 4);
@@ -111,8 +112,7 @@ Array FromBlocked(std::vector<uint8_t>& data, Element element, const Volume& vol
   return array;
 }
 
-ConvProblem ProblemOf(const Case& c, Element element, const std::vector<float>& bias,
-                      int threads) {
+ConvProblem ProblemOf(const Case& c, Element element, const std::vector<float>& bias, int threads) {
   ConvProblem problem;
   problem.step = &c.step;
   problem.in = c.in;
@@ -127,8 +127,7 @@ ConvProblem ProblemOf(const Case& c, Element element, const std::vector<float>& 
 Array RunForm(const Case& c, const ConvChoice& choice, Element element, const Array& in,
               const Array* residual, int threads = 2) {
   const ThreadScope scope(threads);
-  const std::vector<float> bias =
-      c.bias.empty() ? c.bias : Cyclic(c.bias.data(), c.step.channels);
+  const std::vector<float> bias = c.bias.empty() ? c.bias : Cyclic(c.bias.data(), c.step.channels);
   WeightCache cache;
   auto form = MakeConvForm(ProblemOf(c, element, bias, threads), choice, cache);
   EXPECT_TRUE(form.ok()) << form.status().message();
@@ -200,10 +199,10 @@ TEST(OpsConv, EveryFormMatchesDirectLoopsOnDenseLayers) {
   Random random(2);
   for (const int kernel : {2, 3, 5}) {
     for (const int64_t frames : {1, 2, 3, 5, 7, 11}) {
-      CheckAllForms(random, Dense(random, 16, 32, {0, frames, 5, 6, 7}, kernel),
-                    Element::kFloat32, 1e-4);
-      CheckAllForms(random, Dense(random, 3, 16, {0, frames, 4, 5, 30}, kernel),
-                    Element::kFloat32, 1e-4);
+      CheckAllForms(random, Dense(random, 16, 32, {0, frames, 5, 6, 7}, kernel), Element::kFloat32,
+                    1e-4);
+      CheckAllForms(random, Dense(random, 3, 16, {0, frames, 4, 5, 30}, kernel), Element::kFloat32,
+                    1e-4);
     }
   }
 }
@@ -239,8 +238,7 @@ TEST(OpsConv, ResultsDoNotDependOnTheNumberOfThreadsBeyondRounding) {
     c.residual = false;
     c.step.residual = kNoValue;
     const Array input = Noise(random, c.in);
-    for (const ConvChoice& choice :
-         ConvCandidates(ProblemOf(c, Element::kFloat32, {}, 2), false)) {
+    for (const ConvChoice& choice : ConvCandidates(ProblemOf(c, Element::kFloat32, {}, 2), false)) {
       const Array one = RunForm(c, choice, Element::kFloat32, input, nullptr, 1);
       const Array three = RunForm(c, choice, Element::kFloat32, input, nullptr, 3);
       EXPECT_LT(Difference(one, three), 2e-6) << Describe(c, choice);

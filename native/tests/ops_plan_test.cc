@@ -13,7 +13,9 @@ namespace {
 
 const std::string kGood =
     "region 1\n"
-    "weights " + std::string(64, 'a') + ".weights\n"
+    "weights " +
+    std::string(64, 'a') +
+    ".weights\n"
     "precision fp32\n"
     "exact_taps 0\n"
     "hint shape=5,8,8,8\n"

@@ -82,7 +82,8 @@ Array ReferenceConv(const Step& step, const Array& in, const Volume& out_volume,
   ForEach(out_volume, [&](int64_t c, int64_t t, int64_t d, int64_t h, int64_t x) {
     double sum = bias.empty() ? 0 : static_cast<double>(bias[static_cast<size_t>(c)]);
     const int64_t first = c / group_out * group_in;
-    const float* weight = weights + c * group_in * w.kernel[0] * w.kernel[1] * w.kernel[2] * w.kernel[3];
+    const float* weight =
+        weights + c * group_in * w.kernel[0] * w.kernel[1] * w.kernel[2] * w.kernel[3];
     for (int64_t i = 0; i < group_in; ++i) {
       for (int kt = 0; kt < w.kernel[0]; ++kt) {
         for (int kd = 0; kd < w.kernel[1]; ++kd) {
@@ -163,9 +164,9 @@ Array ReferenceNorm(const Array& in, int64_t channels_per_group, double epsilon,
     variance /= static_cast<double>(group);
     for (size_t i = start; i < start + group; ++i) {
       const size_t c = i / plane;
-      out.data[i] = (in.data[i] - mean) / std::sqrt(variance + epsilon) *
-                        static_cast<double>(scale[c]) +
-                    static_cast<double>(shift[c]);
+      out.data[i] =
+          (in.data[i] - mean) / std::sqrt(variance + epsilon) * static_cast<double>(scale[c]) +
+          static_cast<double>(shift[c]);
     }
   }
   return out;

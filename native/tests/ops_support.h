@@ -1,5 +1,6 @@
-// Plain float64 loops over four spatial axes to compare the operators with, and small regions to run them
-// in. Written from ONNX's definitions; shares nothing with core but the structures of a plan.
+// Plain float64 loops over four spatial axes to compare the operators with, and small regions to
+// run them in. Written from ONNX's definitions; shares nothing with core but the structures of a
+// plan.
 #pragma once
 
 #include <functional>

@@ -27,9 +27,8 @@ ArenaPlan PlanArena(const std::vector<Lifetime>& buffers) {
     }
     plan.offsets[index] = offset;
     plan.bytes = std::max(plan.bytes, offset + rounded(index));
-    const auto position = std::find_if(placed.begin(), placed.end(), [&](size_t other) {
-      return plan.offsets[other] > offset;
-    });
+    const auto position = std::find_if(placed.begin(), placed.end(),
+                                       [&](size_t other) { return plan.offsets[other] > offset; });
     placed.insert(position, index);
   }
   return plan;

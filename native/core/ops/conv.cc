@@ -22,8 +22,8 @@ bool IsDepthwise(const ConvProblem& p) {
 
 int64_t GroupChannels(const ConvProblem& p) { return p.in.c / p.step->groups; }
 
-// Whether every window has a tap inside the input along D, H and W. oneDNN 2.6 reads through a null pointer
-// for those that have none.
+// Whether every window has a tap inside the input along D, H and W. oneDNN 2.6 reads through a null
+// pointer for those that have none.
 bool EveryWindowMeetsInput(const ConvProblem& p) {
   const Window& w = p.step->window;
   const int64_t in[4] = {p.in.t, p.in.d, p.in.h, p.in.w};
@@ -44,8 +44,7 @@ bool EveryWindowMeetsInput(const ConvProblem& p) {
 // oneDNN's own grouped code wants whole vectors of channels in each group.
 bool SuitsOneDnn(const ConvProblem& p) {
   const bool whole_groups =
-      p.step->groups == 1 ||
-      (GroupChannels(p) % 16 == 0 && (p.out.c / p.step->groups) % 16 == 0);
+      p.step->groups == 1 || (GroupChannels(p) % 16 == 0 && (p.out.c / p.step->groups) % 16 == 0);
   return whole_groups && EveryWindowMeetsInput(p);
 }
 
@@ -127,8 +126,8 @@ std::vector<ConvChoice> ConvCandidates(const ConvProblem& p, bool exact_taps) {
   const bool fast = !exact_taps && HasFastForm(*p.step) && p.out.t >= 2;
   std::vector<int> tiles;
   if (fast) {
-    // The fewest multiplications first, and the milder next one: nearer to direct in its rounding, and
-    // quicker where transforms weigh more than products.
+    // The fewest multiplications first, and the milder next one: nearer to direct in its rounding,
+    // and quicker where transforms weigh more than products.
     for (int tile = std::min<int>(kMaxTileOutputs, static_cast<int>(p.out.t)); tile >= 2; --tile) {
       const int largest = SplitFrames(p.out.t, tile)[0];
       if (std::find(tiles.begin(), tiles.end(), largest) == tiles.end()) tiles.push_back(largest);

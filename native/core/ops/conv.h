@@ -1,9 +1,10 @@
-// A convolution over four spatial axes, in one of several forms. A form is made for one layer and one
-// size; it owns its primitives and shares its prepared weights.
+// A convolution over four spatial axes, in one of several forms. A form is made for one layer and
+// one size; it owns its primitives and shares its prepared weights.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -59,14 +60,16 @@ struct ConvProblem {
   // kCyclicTail numbers longer than the channels; null without bias.
   const float* bias = nullptr;
   int threads = 1;
+  // Above 0, forms that can give their output in slabs of a multiple of this many planes.
+  int slab_multiple = 0;
 };
 
 enum class ConvKind { kDirect, kFast, kNarrow, kNarrowFast, kDepthwise };
 
 struct ConvChoice {
   ConvKind kind = ConvKind::kDirect;
-  int tile = 0;                                 // fast: most output frames of a tile
-  Element products = Element::kFloat32;         // what the multiplications run in
+  int tile = 0;                          // fast: most output frames of a tile
+  Element products = Element::kFloat32;  // what the multiplications run in
   bool operator==(const ConvChoice& other) const {
     return kind == other.kind && tile == other.tile && products == other.products;
   }
@@ -81,9 +84,13 @@ class ConvForm {
     const void* in = nullptr;
     const void* residual = nullptr;
     void* out = nullptr;  // overlaps neither
-    // Instead of `in` and `out`, only where TakesPlanar(): a region's border, float32 [c][t][d][h][w].
+    // Instead of `in` and `out`, only where TakesPlanar(): a region's border, float32
+    // [c][t][d][h][w].
     const float* planar_in = nullptr;
     float* planar_out = nullptr;
+    // Only where SlabDepth() > 0: `out` then holds SlabDepth() planes of each frame, and this is
+    // called whenever planes [from, from + count) of all frames lie there.
+    std::function<void(int64_t from, int64_t count)> after_slab;
     uint8_t* workspace = nullptr;
   };
 
@@ -92,6 +99,8 @@ class ConvForm {
   virtual Status Run(const Buffers& buffers) const = 0;
   // Converts at a region's border itself, while the data is in the cache.
   virtual bool TakesPlanar() const { return false; }
+  // Planes at a time, where the output can be given in slabs; otherwise 0.
+  virtual int64_t SlabDepth() const { return 0; }
   size_t workspace_bytes() const { return workspace_bytes_; }
   size_t weights_bytes() const { return weights_bytes_; }
 
@@ -119,8 +128,8 @@ std::vector<float> TransformWeights(const ConvProblem& problem, int tile);
 
 // Whether the fast form exists: stride and dilation 1 along T and a kernel of 2 to 5 frames.
 bool HasFastForm(const Step& step);
-// Bytes of workspace that a form may take: more than fits the cache brings nothing, and the whole is
-// to stay in proportion to the layer's values.
+// Bytes of workspace that a form may take: more than fits the cache brings nothing, and the whole
+// is to stay in proportion to the layer's values.
 size_t WorkspaceBudget(const ConvProblem& problem);
 
 Status Cancelled();

@@ -1,5 +1,5 @@
-// The depthwise form: every channel on its own, so there is nothing to multiply as a matrix; a row at a
-// time, vectors of channels.
+// The depthwise form: every channel on its own, so there is nothing to multiply as a matrix; a row
+// at a time, vectors of channels.
 #include <algorithm>
 #include <utility>
 
@@ -79,10 +79,9 @@ void DepthwiseConv::ComputeRow(int64_t frame, int64_t depth, int64_t height,
   row.dilation = w.dilations[3];
   row.pad = w.pads[3];
   row.bias = problem_.bias;
-  row.residual = buffers.residual
-                     ? static_cast<const uint8_t*>(buffers.residual) +
-                           static_cast<size_t>(position * out.c) * element
-                     : nullptr;
+  row.residual = buffers.residual ? static_cast<const uint8_t*>(buffers.residual) +
+                                        static_cast<size_t>(position * out.c) * element
+                                  : nullptr;
   row.activation = problem_.step->activation;
   GetKernels().depthwise_row(row);
 }
@@ -91,9 +90,8 @@ Status DepthwiseConv::Run(const Buffers& buffers) const {
   const Volume& out = problem_.out;
   for (int64_t frame = 0; frame < out.t; ++frame) {
     if (CancelRequested()) return Cancelled();
-    ParallelFor(out.d * out.h, [&](int64_t index) {
-      ComputeRow(frame, index / out.h, index % out.h, buffers);
-    });
+    ParallelFor(out.d * out.h,
+                [&](int64_t index) { ComputeRow(frame, index / out.h, index % out.h, buffers); });
   }
   return Status::Ok();
 }

@@ -1,6 +1,6 @@
-// The direct form: y[t] = sum over taps i of conv3d(x[t * stride + i * dilation - pad], w[i]). Each output
-// frame adds up the taps whose input frame exists, onto the residual where there is one; bias and
-// activation ride on the last tap.
+// The direct form: y[t] = sum over taps i of conv3d(x[t * stride + i * dilation - pad], w[i]). Each
+// output frame adds up the taps whose input frame exists, onto the residual where there is one;
+// bias and activation ride on the last tap.
 #include <algorithm>
 #include <utility>
 
@@ -175,8 +175,7 @@ void DirectConv::StartFromResidual(int64_t frame, const Buffers& buffers) const 
   const size_t count = static_cast<size_t>(problem_.out.frame_elements());
   const size_t offset = count * ElementSize(problem_.element) * static_cast<size_t>(frame);
   const auto* residual = static_cast<const uint8_t*>(buffers.residual) + offset;
-  uint8_t* sums =
-      SeparateSums() ? buffers.workspace : static_cast<uint8_t*>(buffers.out) + offset;
+  uint8_t* sums = SeparateSums() ? buffers.workspace : static_cast<uint8_t*>(buffers.out) + offset;
   constexpr size_t kPiece = 16384;
   ParallelFor(static_cast<int64_t>((count + kPiece - 1) / kPiece), [&](int64_t piece) {
     const size_t from = static_cast<size_t>(piece) * kPiece;
@@ -197,16 +196,14 @@ void DirectConv::StartFromResidual(int64_t frame, const Buffers& buffers) const 
 void DirectConv::RunTap(int64_t frame, int tap, unsigned role, const Buffers& buffers) const {
   const size_t element = ElementSize(problem_.element);
   const size_t in_frame = static_cast<size_t>(problem_.in.frame_elements()) * element;
-  const size_t out_offset =
-      static_cast<size_t>(problem_.out.frame_elements() * frame) * element;
+  const size_t out_offset = static_cast<size_t>(problem_.out.frame_elements() * frame) * element;
   uint8_t* out = static_cast<uint8_t*>(buffers.out) + out_offset;
   float* sums = reinterpret_cast<float*>(buffers.workspace);
   const bool last = (role & kLast) != 0;
   Conv3d::Buffers b;
   b.src = static_cast<const uint8_t*>(buffers.in) +
           in_frame * static_cast<size_t>(InputFrame(frame, tap));
-  b.weights =
-      weights_[role]->data() + TapBytes(*primitives_[role]) * static_cast<size_t>(tap);
+  b.weights = weights_[role]->data() + TapBytes(*primitives_[role]) * static_cast<size_t>(tap);
   b.bias = problem_.bias;
   b.accumulator = sums;
   b.dst = !last && SeparateSums() ? static_cast<void*>(sums) : out;

@@ -1,6 +1,6 @@
-// The fast form: output frames are taken in tiles, and a tile of m frames with k taps costs m + k - 1 3D
-// convolutions instead of m * k. Depth is walked in slabs so that transformed inputs and products stay in
-// the cache:
+// The fast form: output frames are taken in tiles, and a tile of m frames with k taps costs m + k -
+// 1 3D convolutions instead of m * k. Depth is walked in slabs so that transformed inputs and
+// products stay in the cache:
 //   slab of the input -> input transform -> products (oneDNN) -> output transform, bias, residual,
 //   activation -> slab of the output.
 #include <algorithm>
@@ -19,7 +19,8 @@ namespace {
 
 // Floats of one piece of a transform: all its frames together fit the first two cache levels.
 constexpr int64_t kPiece = 4096;
-// Floats of a piece at a region's border, where whole positions are turned to or from channels-last.
+// Floats of a piece at a region's border, where whole positions are turned to or from
+// channels-last.
 constexpr int64_t kBorderPiece = 2048;
 constexpr int64_t kBorderChannels = 256;
 constexpr size_t kMostFrames = kMaxTileOutputs + kMaxTileTaps - 1;
@@ -82,8 +83,8 @@ class FastConv : public ConvForm {
 Slab FastConv::MakeSlab(int64_t from, int64_t count) const {
   const Window& w = problem_.step->window;
   const int64_t first = from * w.strides[1] - w.pads[1];
-  const int64_t end =
-      (from + count - 1) * w.strides[1] - w.pads[1] + int64_t{w.dilations[1]} * (w.kernel[1] - 1) + 1;
+  const int64_t end = (from + count - 1) * w.strides[1] - w.pads[1] +
+                      int64_t{w.dilations[1]} * (w.kernel[1] - 1) + 1;
   Slab slab;
   slab.out_from = from;
   slab.out_count = count;
@@ -104,8 +105,8 @@ void FastConv::DivideDepth(int products) {
     const int64_t size = (depth + count - 1) / count;
     const Slab slab = MakeSlab(0, size);
     const size_t reach = static_cast<size_t>(slab.in_count + slab.pad_begin);
-    const size_t bytes = static_cast<size_t>(products) *
-                         (reach * in_plane + static_cast<size_t>(size) * out_plane);
+    const size_t bytes =
+        static_cast<size_t>(products) * (reach * in_plane + static_cast<size_t>(size) * out_plane);
     if (size > 1 && bytes > WorkspaceBudget(problem_)) continue;
     for (int64_t from = 0; from < depth; from += size) {
       slabs_.push_back(MakeSlab(from, std::min(size, depth - from)));
@@ -122,8 +123,7 @@ void FastConv::DivideDepth(int products) {
 Status FastConv::MakePrimitives() {
   const Window& w = problem_.step->window;
   for (Slab& slab : slabs_) {
-    auto& primitive =
-        primitives_[{slab.in_count, slab.out_count, slab.pad_begin, slab.pad_end}];
+    auto& primitive = primitives_[{slab.in_count, slab.out_count, slab.pad_begin, slab.pad_end}];
     if (!primitive) {
       Conv3dSpec spec;
       spec.in_channels = problem_.in.c;
@@ -218,10 +218,10 @@ void FastConv::TransformInput(const Tile& tile, const Slab& slab, const Buffers&
   const int64_t length = slab.in_count * plane;
   const size_t from_size = ElementSize(problem_.element);
   const size_t to_size = ElementSize(choice_.products);
-  const auto* in = static_cast<const uint8_t*>(buffers.in) +
-                   static_cast<size_t>(tile.first_input * problem_.in.frame_elements() +
-                                       slab.in_from * plane) *
-                       from_size;
+  const auto* in =
+      static_cast<const uint8_t*>(buffers.in) +
+      static_cast<size_t>(tile.first_input * problem_.in.frame_elements() + slab.in_from * plane) *
+          from_size;
   const size_t frame = static_cast<size_t>(problem_.in.frame_elements()) * from_size;
   const bool planar = buffers.planar_in != nullptr;
   const int64_t step = planar ? kBorderPiece / problem_.in.c * problem_.in.c : kPiece;
@@ -263,9 +263,8 @@ void FastConv::TransformOutput(const Tile& tile, const Slab& slab, const Buffers
   const int64_t plane = problem_.out.c * problem_.out.h * problem_.out.w;
   const int64_t length = slab.out_count * plane;
   const size_t size = ElementSize(problem_.element);
-  const size_t offset = static_cast<size_t>(tile.from * problem_.out.frame_elements() +
-                                            slab.out_from * plane) *
-                        size;
+  const size_t offset =
+      static_cast<size_t>(tile.from * problem_.out.frame_elements() + slab.out_from * plane) * size;
   const size_t frame = static_cast<size_t>(problem_.out.frame_elements()) * size;
   // A residual is read in the values' own element, which what is added to must then have.
   const bool planar = buffers.planar_out != nullptr;

@@ -1,7 +1,8 @@
-// The narrow form, for few input channels in a group: a vector of output channels at a time, every input
-// broadcast. Inputs are first copied, padded and transformed along time, to rows [channel][w], so that
-// neighbouring outputs read neighbouring floats; then each thread computes all products of a piece of an
-// output row, and transforms them, adds bias and residual and activates while they are in its cache.
+// The narrow form, for few input channels in a group: a vector of output channels at a time, every
+// input broadcast. Inputs are first copied, padded and transformed along time, to rows
+// [channel][w], so that neighbouring outputs read neighbouring floats; then each thread computes
+// all products of a piece of an output row, and transforms them, adds bias and residual and
+// activates while they are in its cache.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -13,6 +14,9 @@
 
 namespace sentinode::ops {
 namespace {
+
+// Of an output that is used up slab by slab: it should not leave the cache in between.
+constexpr size_t kSlabBytes = size_t{3} << 20;
 
 size_t RoundUp(size_t value, size_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -29,7 +33,8 @@ struct Group {
   int prepared = 0;     // frames to prepare
   int first_input = 0;  // input frames [first_input, first_input + inputs)
   int inputs = 0;
-  std::vector<float> input_matrix;   // prepared x inputs; empty where prepared frames are input frames
+  std::vector<float>
+      input_matrix;  // prepared x inputs; empty where prepared frames are input frames
   std::vector<float> output_matrix;  // outputs x products; empty where products are outputs
   std::vector<Product> products;
   std::shared_ptr<const WeightBuffer> weights;
@@ -40,6 +45,7 @@ class NarrowConv : public ConvForm {
   NarrowConv(const ConvProblem& problem, const ConvChoice& choice);
   void Prepare(WeightCache& cache);
   Status Run(const Buffers& buffers) const override;
+  int64_t SlabDepth() const override { return problem_.slab_multiple > 0 ? slab_depth_ : 0; }
 
  private:
   Group DirectGroup(WeightCache& cache) const;
@@ -63,8 +69,8 @@ class NarrowConv : public ConvForm {
   int64_t group_in_ = 0;
   int64_t group_out_ = 0;
   size_t lanes_ = 0;
-  size_t blocks_ = 0;       // vectors of output channels in a channel group
-  size_t out_channels_ = 0; // padded: floats of a position in a thread's products
+  size_t blocks_ = 0;        // vectors of output channels in a channel group
+  size_t out_channels_ = 0;  // padded: floats of a position in a thread's products
   int tile_width_ = 0;
   // Prepared rows: [frame][depth of the slab][padded height][channel][phase][padded width].
   int64_t padded_h_ = 0;
@@ -199,11 +205,19 @@ void NarrowConv::Layout() {
     products = std::max(products, group.products.size());
   }
   slab_depth_ = out.d;
+  if (problem_.slab_multiple > 0) {
+    const size_t planes = static_cast<size_t>(out.t * out.h * out.w * out.c) *
+                          static_cast<size_t>(problem_.slab_multiple) *
+                          ElementSize(problem_.element);
+    slab_depth_ =
+        problem_.slab_multiple * static_cast<int64_t>(std::max<size_t>(1, kSlabBytes / planes));
+  }
   const auto slab_bytes = [&] {
     return prepared * static_cast<size_t>(reach(1, slab_depth_) * padded_h_ * row_floats_) *
            sizeof(float);
   };
-  while (slab_depth_ > 1 && slab_bytes() > WorkspaceBudget(problem_)) {
+  while (problem_.slab_multiple == 0 && slab_depth_ > 1 &&
+         slab_bytes() > WorkspaceBudget(problem_)) {
     slab_depth_ = (slab_depth_ + 1) / 2;
   }
   slab_rows_ = reach(1, slab_depth_);
@@ -239,8 +253,7 @@ void NarrowConv::PrepareRow(const Group& group, int64_t depth, int64_t height, f
                             float** rows, const void* in) const {
   const Window& w = problem_.step->window;
   const size_t prepared = static_cast<size_t>(group.prepared);
-  const bool inside =
-      depth >= 0 && depth < problem_.in.d && height >= 0 && height < problem_.in.h;
+  const bool inside = depth >= 0 && depth < problem_.in.d && height >= 0 && height < problem_.in.h;
   for (size_t j = 0; j < prepared; ++j) std::fill(rows[j], rows[j] + row_floats_, 0.0f);
   if (!inside || group.inputs == 0) return;
 
@@ -324,7 +337,9 @@ void NarrowConv::FinishTile(const Group& group, const float* products, int width
                             const Buffers& buffers) const {
   const size_t channels = static_cast<size_t>(problem_.out.c);
   const size_t element = ElementSize(problem_.element);
-  const size_t frame = static_cast<size_t>(problem_.out.frame_elements()) * element;
+  const int64_t planes = buffers.after_slab ? slab_depth_ : problem_.out.d;
+  const size_t frame =
+      static_cast<size_t>(planes * problem_.out.h * problem_.out.w * problem_.out.c) * element;
   const size_t product = static_cast<size_t>(tile_width_) * out_channels_;
   // Groups that do not fill their vectors are gathered one at a time; without groups, padding only
   // parts positions.
@@ -356,8 +371,7 @@ void NarrowConv::FinishTile(const Group& group, const float* products, int width
         const size_t t = static_cast<size_t>(group.from) + pass + r;
         out[r] = static_cast<uint8_t*>(buffers.out) + frame * t + to * element;
         if (buffers.residual) {
-          residual[r] =
-              static_cast<const uint8_t*>(buffers.residual) + frame * t + to * element;
+          residual[r] = static_cast<const uint8_t*>(buffers.residual) + frame * t + to * element;
         }
       }
       const size_t cols = identity ? 1 : group.products.size();
@@ -381,8 +395,8 @@ void NarrowConv::ComputeRow(const Group& group, int64_t slab_from, int64_t depth
   float* scratch = reinterpret_cast<float*>(buffers.workspace + scratch_offset_ +
                                             scratch_bytes_ * static_cast<size_t>(ThreadIndex()));
   const size_t unit = static_cast<size_t>(w.kernel[1] * w.kernel[2]) * tap_offsets_.size() * lanes_;
-  const size_t units = choice_.kind == ConvKind::kNarrow ? static_cast<size_t>(w.kernel[0])
-                                                         : group.products.size();
+  const size_t units =
+      choice_.kind == ConvKind::kNarrow ? static_cast<size_t>(w.kernel[0]) : group.products.size();
   const int64_t plane_floats = padded_h_ * row_floats_;
   const float* corner = prepared + (depth - slab_from) * w.strides[1] * plane_floats +
                         height * w.strides[2] * row_floats_;
@@ -417,21 +431,23 @@ void NarrowConv::ComputeRow(const Group& group, int64_t slab_from, int64_t depth
         kernels_.narrow_tile(tile, tile_width_);
       }
     }
-    const int64_t position = (depth * problem_.out.h + height) * problem_.out.w + from;
+    const int64_t plane = buffers.after_slab ? depth - slab_from : depth;
+    const int64_t position = (plane * problem_.out.h + height) * problem_.out.w + from;
     FinishTile(group, scratch, tile_width_, position, buffers);
   }
 }
 
 Status NarrowConv::Run(const Buffers& buffers) const {
-  for (const Group& group : groups_) {
-    for (int64_t from = 0; from < problem_.out.d; from += slab_depth_) {
+  for (int64_t from = 0; from < problem_.out.d; from += slab_depth_) {
+    const int64_t count = std::min(slab_depth_, problem_.out.d - from);
+    for (const Group& group : groups_) {
       if (CancelRequested()) return Cancelled();
-      const int64_t count = std::min(slab_depth_, problem_.out.d - from);
       PrepareRows(group, from, count, buffers);
       ParallelForDynamic(count * problem_.out.h, [&](int64_t index) {
         ComputeRow(group, from, from + index / problem_.out.h, index % problem_.out.h, buffers);
       });
     }
+    if (buffers.after_slab) buffers.after_slab(from, count);
   }
   return Status::Ok();
 }

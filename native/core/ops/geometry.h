@@ -33,8 +33,8 @@ struct Volume {
 // addressed.
 Result<std::vector<Volume>> PropagateVolumes(const Plan& plan, const std::vector<Volume>& inputs);
 
-// Multiply-add operations, times two, of a convolution by the direct algorithm, padding counted: the
-// number that GFLOP/s are given in.
+// Multiply-add operations, times two, of a convolution by the direct algorithm, padding counted:
+// the number that GFLOP/s are given in.
 double ConvFlops(const Step& step, const Volume& in, const Volume& out);
 
 }  // namespace sentinode::ops

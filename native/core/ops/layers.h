@@ -1,5 +1,5 @@
-// What a region keeps whatever the size of its inputs: the plan, its parameters and prepared weights, and
-// which form each convolution takes.
+// What a region keeps whatever the size of its inputs: the plan, its parameters and prepared
+// weights, and which form each convolution takes.
 #pragma once
 
 #include <memory>

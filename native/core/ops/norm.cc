@@ -9,8 +9,8 @@ namespace {
 
 constexpr int64_t kPiece = 1024;
 
-// Sum over all positions of (x - centre)^power per channel: float32 inside a piece, double beyond. The
-// pieces do not depend on the number of threads.
+// Sum over all positions of (x - centre)^power per channel: float32 inside a piece, double beyond.
+// The pieces do not depend on the number of threads.
 std::vector<double> ChannelMoments(const Tensor& in, const std::vector<float>& centre, int power) {
   const int64_t positions = in.volume.positions();
   const int64_t pieces = (positions + kPiece - 1) / kPiece;
@@ -41,9 +41,8 @@ void RunNorm(const Step& step, const Tensor& in, const float* scale, const float
              const Tensor& out) {
   const size_t channels = static_cast<size_t>(in.volume.c);
   const double positions = static_cast<double>(in.volume.positions());
-  const size_t group = step.kind == StepKind::kGroupNorm
-                           ? channels / static_cast<size_t>(step.groups)
-                           : size_t{1};
+  const size_t group =
+      step.kind == StepKind::kGroupNorm ? channels / static_cast<size_t>(step.groups) : size_t{1};
   std::vector<double> mean = ChannelMoments(in, std::vector<float>(channels, 0.0f), 1);
   for (double& value : mean) value /= positions;
   AverageOverGroups(mean, group);

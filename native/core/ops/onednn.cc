@@ -77,8 +77,8 @@ dnnl::convolution_forward::primitive_desc MakePrimitiveDesc(
   const auto kind = dnnl::prop_kind::forward_inference;
   const auto algorithm = dnnl::algorithm::convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
-  return {Engine(), kind,      algorithm, src,     weights,   bias,
-          dst,      strides,   dilations, pad_begin, pad_end, attributes};
+  return {Engine(), kind,    algorithm, src,       weights, bias,
+          dst,      strides, dilations, pad_begin, pad_end, attributes};
 #else
   const dnnl::convolution_forward::desc desc(kind, algorithm, src, weights, bias, dst, strides,
                                              dilations, pad_begin, pad_end);
@@ -114,9 +114,7 @@ std::string OneDnnVersion() {
          std::to_string(version->patch);
 }
 
-bool HasBfloat16() {
-  return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;
-}
+bool HasBfloat16() { return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16; }
 
 struct Conv3d::State {
   Conv3dSpec spec;

@@ -1,5 +1,5 @@
-// oneDNN in one place: 3D convolutions of channels-last volumes, and the few differences between its
-// versions 2 and 3. Include onednn.cc's neighbours, not dnnl.hpp.
+// oneDNN in one place: 3D convolutions of channels-last volumes, and the few differences between
+// its versions 2 and 3. Include onednn.cc's neighbours, not dnnl.hpp.
 #pragma once
 
 #include <array>
@@ -41,8 +41,8 @@ struct Conv3dSpec {
   Activation activation;
 };
 
-// Prepared for the number of threads of the thread that creates it. Execute may be called on several
-// threads at once, each with a scratchpad of its own.
+// Prepared for the number of threads of the thread that creates it. Execute may be called on
+// several threads at once, each with a scratchpad of its own.
 class Conv3d {
  public:
   // Fails with INTERNAL where oneDNN refuses.
@@ -63,8 +63,8 @@ class Conv3d {
   size_t weights_bytes() const;
   // A name of the weights' layout: equal names, equal layouts.
   const std::string& weights_layout() const;
-  // From [out][in / groups][kd][kh][kw], where neighbours of the second-slowest axis are `in_stride`
-  // floats apart, to this convolution's layout and element, in `to` (weights_bytes()).
+  // From [out][in / groups][kd][kh][kw], where neighbours of the second-slowest axis are
+  // `in_stride` floats apart, to this convolution's layout and element, in `to` (weights_bytes()).
   void PrepareWeights(const float* from, int64_t in_stride, void* to) const;
   // oneDNN has no fast code for this case and would run plain loops.
   bool is_reference() const;
@@ -75,8 +75,8 @@ class Conv3d {
   std::unique_ptr<State> state_;
 };
 
-// The machine's ceiling for comparison: GFLOP/s of a float32 matrix product of n x n x n, the best of
-// `rounds` runs on this thread's OpenMP threads.
+// The machine's ceiling for comparison: GFLOP/s of a float32 matrix product of n x n x n, the best
+// of `rounds` runs on this thread's OpenMP threads.
 class MatrixProduct {
  public:
   explicit MatrixProduct(int64_t n);

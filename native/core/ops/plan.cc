@@ -45,9 +45,8 @@ std::optional<StepKind> FindStep(std::string_view word) {
 bool IsWeightsName(std::string_view name) {
   constexpr std::string_view kSuffix = ".weights";
   if (name.size() != 64 + kSuffix.size() || name.substr(64) != kSuffix) return false;
-  return std::all_of(name.begin(), name.begin() + 64, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(name.begin(), name.begin() + 64,
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 class Parser {
@@ -338,10 +337,9 @@ void Parser::ParseStep(StepKind kind, PlanFields& fields) {
     case StepKind::kActivation:
       break;
   }
-  const bool no_activation = concat || kind == StepKind::kMaxPool ||
-                             kind == StepKind::kAveragePool ||
-                             kind == StepKind::kGlobalAveragePool ||
-                             kind == StepKind::kGlobalMaxPool;
+  const bool no_activation =
+      concat || kind == StepKind::kMaxPool || kind == StepKind::kAveragePool ||
+      kind == StepKind::kGlobalAveragePool || kind == StepKind::kGlobalMaxPool;
   if (!no_activation) ParseActivation(fields, step.activation);
   Define(fields, step.out, channels);
   if (fields.ok()) plan_.steps.push_back(std::move(step));

@@ -118,8 +118,8 @@ Status PlanFields::Finish() const {
     }
   }
   if (fault.empty()) return Status::Ok();
-  return Status("MODEL_INVALID", "plan of a 4D region, line " + std::to_string(line_number_) + ": " +
-                                     fault);
+  return Status("MODEL_INVALID",
+                "plan of a 4D region, line " + std::to_string(line_number_) + ": " + fault);
 }
 
 }  // namespace sentinode::ops

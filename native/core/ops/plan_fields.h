@@ -11,8 +11,8 @@
 
 namespace sentinode::ops {
 
-// The first fault stays and later calls return zeros, so that a caller reads all its keys and then asks
-// once for Finish(). Views point into the line that was given.
+// The first fault stays and later calls return zeros, so that a caller reads all its keys and then
+// asks once for Finish(). Views point into the line that was given.
 class PlanFields {
  public:
   PlanFields(int line_number, std::string_view line);
@@ -23,7 +23,8 @@ class PlanFields {
   std::string_view Word(std::string_view key);
   int64_t Integer(std::string_view key, int64_t lowest, int64_t highest);
   // `count` integers, or any number from 1 on where it is 0.
-  std::vector<int64_t> Integers(std::string_view key, size_t count, int64_t lowest, int64_t highest);
+  std::vector<int64_t> Integers(std::string_view key, size_t count, int64_t lowest,
+                                int64_t highest);
   // A decimal number; infinities only where allowed, never NaN.
   float Number(std::string_view key, bool allow_infinite = false);
   bool Flag(std::string_view key) { return Integer(key, 0, 1) == 1; }

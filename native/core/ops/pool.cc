@@ -31,12 +31,14 @@ int64_t CountAt(const Step& step, size_t axis, const Taps& taps, int64_t size) {
   return std::min(taps.start + step.window.kernel[axis], padded_end) - taps.start;
 }
 
-void PoolRow(const Step& step, const Tensor& in, const Tensor& out, int64_t index) {
+// `index` counts the output's rows; `in` begins under output plane `first_plane`.
+void PoolRow(const Step& step, const Tensor& in, const Tensor& out, int64_t index,
+             int64_t first_plane) {
   const Window& w = step.window;
   const Volume& from = in.volume;
   const Volume& to = out.volume;
   const Taps t = TapsAt(w, 0, index / (to.d * to.h), from.t);
-  const Taps d = TapsAt(w, 1, index / to.h % to.d, from.d);
+  const Taps d = TapsAt(w, 1, index / to.h % to.d - first_plane, from.d);
   const Taps h = TapsAt(w, 2, index % to.h, from.h);
   std::vector<const void*> rows;
   for (int kt = t.first; kt < t.last; ++kt) {
@@ -65,8 +67,8 @@ void PoolRow(const Step& step, const Tensor& in, const Tensor& out, int64_t inde
     GetKernels().max_pool_row(row);
     return;
   }
-  row.others = CountAt(step, 0, t, from.t) * CountAt(step, 1, d, from.d) *
-               CountAt(step, 2, h, from.h);
+  row.others =
+      CountAt(step, 0, t, from.t) * CountAt(step, 1, d, from.d) * CountAt(step, 2, h, from.h);
   row.count_padding = step.count_include_pad;
   row.padded_width = from.w + w.pads[7];
   GetKernels().average_pool_row(row);
@@ -79,7 +81,17 @@ constexpr int64_t kPiece = 1024;
 
 void RunPool(const Step& step, const Tensor& in, const Tensor& out) {
   const Volume& v = out.volume;
-  ParallelFor(v.t * v.d * v.h, [&](int64_t index) { PoolRow(step, in, out, index); });
+  ParallelFor(v.t * v.d * v.h, [&](int64_t index) { PoolRow(step, in, out, index, 0); });
+}
+
+void RunPoolSlab(const Step& step, const Tensor& in, const Tensor& out, int64_t from,
+                 int64_t count) {
+  const Volume& v = out.volume;
+  ParallelFor(v.t * count * v.h, [&](int64_t index) {
+    const int64_t frame = index / (count * v.h);
+    const int64_t plane = from + index / v.h % count;
+    PoolRow(step, in, out, (frame * v.d + plane) * v.h + index % v.h, from);
+  });
 }
 
 void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out) {

@@ -39,6 +39,27 @@ constexpr int kElsewhere = -2;
 
 }  // namespace
 
+int PoolAfter(const Plan& plan, size_t index) {
+  if (plan.steps[index].residual != kNoValue) return -1;
+  const int value = plan.steps[index].out;
+  if (std::find(plan.outputs.begin(), plan.outputs.end(), value) != plan.outputs.end()) return -1;
+  int reader = -1;
+  for (size_t i = index + 1; i < plan.steps.size(); ++i) {
+    const std::vector<int> reads = Reads(plan.steps[i]);
+    if (std::find(reads.begin(), reads.end(), value) == reads.end()) continue;
+    if (reader != -1) return -1;
+    reader = static_cast<int>(i);
+  }
+  if (reader == -1) return -1;
+  const Step& pool = plan.steps[Index(reader)];
+  const Window& w = pool.window;
+  const bool slabs = w.kernel[1] == w.strides[1] && w.dilations[1] == 1 && w.pads[1] == 0 &&
+                     w.pads[5] == 0 && !pool.ceil_mode;
+  // What lies between the two must not need the pool's place.
+  const bool next = Index(reader) == index + 1;
+  return pool.kind == StepKind::kMaxPool && slabs && next ? reader : -1;
+}
+
 Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector<Volume>& inputs,
                                                const std::vector<size_t>& extra_workspace) {
   Result<std::vector<Volume>> volumes = PropagateVolumes(layers.plan, inputs);
@@ -48,22 +69,26 @@ Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector
   program->volumes_ = std::move(volumes.value());
   program->forms_.resize(layers.plan.steps.size());
   program->choices_.resize(layers.plan.steps.size());
+  program->pool_.assign(layers.plan.steps.size(), -1);
+  program->pooled_.assign(layers.plan.steps.size(), false);
   for (size_t step = 0; step < layers.plan.steps.size(); ++step) {
     if (layers.plan.steps[step].kind != StepKind::kConv) continue;
-    SENTINODE_RETURN_IF_ERROR(program->ChooseForm(step));
+    SENTINODE_RETURN_IF_ERROR(program->ChooseForm(step, !extra_workspace.empty()));
   }
   program->PlanMemory(extra_workspace);
   return program;
 }
 
-Status Program::ChooseForm(size_t index) {
+Status Program::ChooseForm(size_t index, bool tuning) {
   const Step& step = layers_.plan.steps[index];
-  const ConvProblem problem =
+  ConvProblem problem =
       layers_.Problem(index, volumes_[Index(step.in[0])], volumes_[Index(step.out)]);
+  const int pool = tuning ? -1 : PoolAfter(layers_.plan, index);
+  if (pool >= 0) problem.slab_multiple = layers_.plan.steps[Index(pool)].window.kernel[1];
   const std::vector<ConvChoice> possible = ConvCandidates(problem, layers_.plan.exact_taps);
   const TuningEntry* entry = layers_.tuning.Nearest(static_cast<int>(index), problem.in);
-  // Without a measurement nothing is known of a fast form's error: the last candidate is exact. What
-  // oneDNN refuses, the narrow form does.
+  // Without a measurement nothing is known of a fast form's error: the last candidate is exact.
+  // What oneDNN refuses, the narrow form does.
   const ConvChoice wanted = entry != nullptr ? Fit(problem, entry->choice) : possible.back();
   for (const ConvChoice& choice :
        {wanted, possible.back(), ConvChoice{ConvKind::kNarrow, 0, Element::kFloat32}}) {
@@ -71,6 +96,10 @@ Status Program::ChooseForm(size_t index) {
     if (form.ok()) {
       forms_[index] = std::move(form.value());
       choices_[index] = choice;
+      if (pool >= 0 && forms_[index]->SlabDepth() > 0) {
+        pool_[index] = pool;
+        pooled_[Index(pool)] = true;
+      }
       return Status::Ok();
     }
     if (choice.kind == ConvKind::kNarrow) return form.status();
@@ -78,8 +107,8 @@ Status Program::ChooseForm(size_t index) {
   return Status::Ok();
 }
 
-// Which values lie outside the arena, and which are converted before or after a step. A convolution that
-// can takes the border as it is, unless it is about to be measured against others.
+// Which values lie outside the arena, and which are converted before or after a step. A convolution
+// that can takes the border as it is, unless it is about to be measured against others.
 void Program::PlanBorders(bool tuning, const std::vector<int>& first) {
   const Plan& plan = layers_.plan;
   std::vector<int> readers(volumes_.size(), 0);
@@ -136,6 +165,11 @@ void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
     first[Index(plan.steps[i].out)] = last[Index(plan.steps[i].out)] = now;
   }
   PlanBorders(!extra_workspace.empty(), first);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    if (pool_[i] < 0) continue;
+    external_[Index(plan.steps[i].out)] = kElsewhere;
+    first[Index(plan.steps[Index(pool_[i])].out)] = static_cast<int>(i);
+  }
 
   // A step that runs in place gives its output the buffer of the input that dies with it.
   std::vector<size_t> buffer_of(values, SIZE_MAX);
@@ -144,8 +178,7 @@ void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
     const size_t v = Index(value);
     if (buffer_of[v] != SIZE_MAX || external_[v] != kInside || first[v] == none) return;
     buffer_of[v] = buffers.size();
-    const size_t bytes =
-        static_cast<size_t>(volumes_[v].elements()) * ElementSize(layers_.element);
+    const size_t bytes = static_cast<size_t>(volumes_[v].elements()) * ElementSize(layers_.element);
     buffers.push_back({bytes, first[v], last[v]});
   };
   for (const PlanInput& input : plan.inputs) place(input.value);
@@ -166,6 +199,13 @@ void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     size_t bytes = forms_[i] ? forms_[i]->workspace_bytes() : 0;
     if (!extra_workspace.empty()) bytes = std::max(bytes, extra_workspace[i]);
+    slab_offsets_.push_back((bytes + 63) / 64 * 64);
+    if (pool_[i] >= 0) {
+      const Volume& v = volumes_[Index(plan.steps[i].out)];
+      bytes =
+          slab_offsets_[i] + static_cast<size_t>(v.t * forms_[i]->SlabDepth() * v.h * v.w * v.c) *
+                                 ElementSize(layers_.element);
+    }
     buffers.push_back({bytes, static_cast<int>(i), static_cast<int>(i)});
   }
   const ArenaPlan arena = PlanArena(buffers);
@@ -215,11 +255,23 @@ ConvForm::Buffers Program::ConvBuffers(size_t index, const Row& row) const {
     buffers.planar_out = row.outputs[static_cast<size_t>(planar_out_[index])];
   }
   buffers.workspace = row.arena + workspace_offsets_[index];
+  if (pool_[index] >= 0) {
+    const Step& pool = layers_.plan.steps[Index(pool_[index])];
+    Tensor slab = At(step.out, row);
+    slab.data = buffers.out = buffers.workspace + slab_offsets_[index];
+    slab.volume.d = forms_[index]->SlabDepth();
+    const Tensor pooled = At(pool.out, row);
+    buffers.after_slab = [&pool, slab, pooled](int64_t from, int64_t count) {
+      const int64_t stride = pool.window.strides[1];
+      RunPoolSlab(pool, slab, pooled, from / stride, (from + count) / stride - from / stride);
+    };
+  }
   return buffers;
 }
 
 Status Program::RunStep(size_t index, const Row& row) const {
   const Step& step = layers_.plan.steps[index];
+  if (pooled_[index]) return Status::Ok();  // done with the convolution before it
   const LayerParameters& parameters = layers_.parameters[index];
   const Tensor in = At(step.in[0], row);
   const Tensor out = At(step.out, row);

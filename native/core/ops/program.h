@@ -1,4 +1,5 @@
-// A plan made ready for one size of its inputs: where every value lies, and a form for every convolution.
+// A plan made ready for one size of its inputs: where every value lies, and a form for every
+// convolution.
 #pragma once
 
 #include <memory>
@@ -12,15 +13,19 @@
 
 namespace sentinode::ops {
 
+// The max pool that alone reads what a convolution writes, and can do so slab by slab; or -1.
+int PoolAfter(const Plan& plan, size_t step);
+
 class Program {
  public:
-  // `extra_workspace` holds, by step, bytes of workspace to set aside at least (empty for none): room for
-  // forms that the tuner tries. The layers must outlive the program.
+  // `extra_workspace` holds, by step, bytes of workspace to set aside at least (empty for none):
+  // room for forms that the tuner tries. The layers must outlive the program.
   static Result<std::unique_ptr<Program>> Make(Layers& layers, const std::vector<Volume>& inputs,
                                                const std::vector<size_t>& extra_workspace = {});
 
-  // One row: planar float32 [c][t][d][h][w] in and out, in the plan's order. `arena` has arena_bytes().
-  // Several threads may run one program, each with an arena of its own. Fails with CANCELLED.
+  // One row: planar float32 [c][t][d][h][w] in and out, in the plan's order. `arena` has
+  // arena_bytes(). Several threads may run one program, each with an arena of its own. Fails with
+  // CANCELLED.
   Status Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs,
              uint8_t* arena) const;
 
@@ -48,7 +53,7 @@ class Program {
 
  private:
   explicit Program(Layers& layers) : layers_(layers) {}
-  Status ChooseForm(size_t step);
+  Status ChooseForm(size_t step, bool tuning);
   void PlanBorders(bool tuning, const std::vector<int>& first);
   void PlanMemory(const std::vector<size_t>& extra_workspace);
   Tensor At(int value, const Row& row) const;
@@ -58,13 +63,18 @@ class Program {
   std::vector<Volume> volumes_;                   // by value
   std::vector<std::unique_ptr<ConvForm>> forms_;  // by step, null for other steps
   std::vector<ConvChoice> choices_;               // by step
-  // Index of a region input whose memory serves as the value itself, kElsewhere or kInside; by value.
+  // Index of a region input whose memory serves as the value itself, kElsewhere or kInside; by
+  // value.
   std::vector<int> external_;
   // Index of the region input or output that a step converts itself, or -1; by step.
   std::vector<int> planar_in_;
   std::vector<int> planar_out_;
-  std::vector<size_t> offsets_;            // by value
-  std::vector<size_t> workspace_offsets_;  // by step
+  // The pool that a convolution feeds slab by slab, and whether a step is such a pool; by step.
+  std::vector<int> pool_;
+  std::vector<bool> pooled_;
+  std::vector<size_t> slab_offsets_;         // by step, into the workspace
+  std::vector<size_t> offsets_;              // by value
+  std::vector<size_t> workspace_offsets_;    // by step
   std::vector<std::vector<size_t>> loads_;   // by step: inputs that are converted before it
   std::vector<std::vector<size_t>> stores_;  // by step: outputs that are converted after it
   size_t arena_bytes_ = 0;

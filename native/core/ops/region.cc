@@ -17,8 +17,8 @@ namespace {
 // Sizes that a region is ready for at a time.
 constexpr size_t kMaxPrograms = 16;
 
-// Large pages spare the processor most of its address translation; where the system has none, nothing
-// changes.
+// Large pages spare the processor most of its address translation; where the system has none,
+// nothing changes.
 void AskForLargePages(uint8_t* data, size_t bytes) {
   constexpr uintptr_t kPage = 4096;
   const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
@@ -40,8 +40,9 @@ Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
   std::unique_ptr<Region> region(new Region());
   region->layers_ = std::move(layers.value());
   Layers& own = *region->layers_;
-  const std::string path =
-      options.folder.empty() ? "" : options.folder + "/" + TuningFileName(plan_text, options.threads);
+  const std::string path = options.folder.empty()
+                               ? ""
+                               : options.folder + "/" + TuningFileName(plan_text, options.threads);
   if (!path.empty()) own.tuning = LoadTuning(path);
   const size_t known = own.tuning.entries().size();
   for (const std::vector<Volume>& size : TuningSizes(own.plan)) {

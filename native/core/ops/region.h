@@ -19,27 +19,30 @@ struct RegionOptions {
   int threads = 1;
 };
 
-// Run may be called on several threads at once; each call borrows an arena of its own. Memory is kept from
-// run to run and grows only for a larger shape.
+// Run may be called on several threads at once; each call borrows an arena of its own. Memory is
+// kept from run to run and grows only for a larger shape.
 class Region {
  public:
-  // Parses the plan, prepares weights and measures forms. Fails with MODEL_INVALID for the plan or its
-  // weights, MEMORY_LIMIT.
+  // Parses the plan, prepares weights and measures forms. Fails with MODEL_INVALID for the plan or
+  // its weights, MEMORY_LIMIT.
   static Result<std::unique_ptr<Region>> Create(const std::string& plan,
                                                 const RegionOptions& options);
 
   const Plan& plan() const { return layers_->plan; }
 
-  // One row's sizes to the outputs' volumes, and a program for them: made on the first use of a size.
+  // One row's sizes to the outputs' volumes, and a program for them: made on the first use of a
+  // size.
   Result<std::shared_ptr<const Program>> Prepare(const std::vector<Volume>& inputs);
 
-  // Planar float32, `rows` of each, densely one after the other. Fails with CANCELLED, MEMORY_LIMIT.
+  // Planar float32, `rows` of each, densely one after the other. Fails with CANCELLED,
+  // MEMORY_LIMIT.
   Status Run(const Program& program, int64_t rows, const std::vector<const float*>& inputs,
              const std::vector<float*>& outputs);
 
   // Arena and prepared weights of the size used last, in bytes.
   size_t planned_bytes() const;
-  // JSON: {"precision", "threads", "planned_bytes", "arena_bytes", "weights_bytes", "gflop", "layers":
+  // JSON: {"precision", "threads", "planned_bytes", "arena_bytes", "weights_bytes", "gflop",
+  // "layers":
   // [{"step", "in", "out", "gflop", "form", "why", "candidates": [{"form", "ms", "gflops",
   // "error"}]}]}, of the size used last.
   std::string ReportJson() const;

@@ -61,8 +61,8 @@ OrtStatusPtr RegionKernel::ComputeV2(OrtKernelContext* raw) try {
   std::vector<const float*> inputs(plan.inputs.size());
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const Ort::ConstValue value = context.GetInput(i);
-    const Status status = ReadShape(value.GetTensorTypeAndShapeInfo().GetShape(), plan.inputs[i],
-                                    &rows, &volumes[i]);
+    const Status status =
+        ReadShape(value.GetTensorTypeAndShapeInfo().GetShape(), plan.inputs[i], &rows, &volumes[i]);
     if (!status.ok()) return ToOrt(status).release();
     inputs[i] = value.GetTensorData<float>();
   }
@@ -71,7 +71,8 @@ OrtStatusPtr RegionKernel::ComputeV2(OrtKernelContext* raw) try {
   std::vector<float*> outputs(plan.outputs.size());
   for (size_t i = 0; i < plan.outputs.size(); ++i) {
     const Volume& v = program.value()->output_volume(i);
-    outputs[i] = context.GetOutput(i, {rows, v.c, v.t, v.d, v.h, v.w}).GetTensorMutableData<float>();
+    outputs[i] =
+        context.GetOutput(i, {rows, v.c, v.t, v.d, v.h, v.w}).GetTensorMutableData<float>();
   }
   const Status status = region_->Run(*program.value(), rows, inputs, outputs);
   return status.ok() ? nullptr : ToOrt(status).release();

@@ -10,8 +10,9 @@ struct OrtSessionOptions;
 namespace sentinode {
 
 struct OperatorSettings {
-  std::string folder;  // of the compiled model, where its side files lie; "" for a model without a file
-  int threads = 1;     // OpenMP threads of a run
+  std::string
+      folder;  // of the compiled model, where its side files lie; "" for a model without a file
+  int threads = 1;  // OpenMP threads of a run
 };
 
 // The operators of one session and what they know of themselves. Must outlive the session.
@@ -24,8 +25,8 @@ class Operators {
   virtual std::string ReportJson() const = 0;
 };
 
-// Adds the operators to a session that is about to be created. Throws Ort::Exception where ONNX Runtime
-// refuses. ONNX Runtime's library must be loaded and its API table set.
+// Adds the operators to a session that is about to be created. Throws Ort::Exception where ONNX
+// Runtime refuses. ONNX Runtime's library must be loaded and its API table set.
 std::shared_ptr<Operators> RegisterOperators(OrtSessionOptions* options, const OrtApi* api,
                                              const OperatorSettings& settings);
 

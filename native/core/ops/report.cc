@@ -49,7 +49,9 @@ void WriteLayer(std::ostream& out, const Layers& layers, size_t step, const Volu
     out << ",\"out\":" << Json(*to) << ",\"gflop\":" << flops * 1e-9;
   }
   out << ",\"form\":\"" << ToString(choice) << "\",\"why\":\""
-      << (measured ? "measured" : entry != nullptr ? "nearest measured size" : "the only form")
+      << (measured           ? "measured"
+          : entry != nullptr ? "nearest measured size"
+                             : "the only form")
       << '"';
   if (measured && to != nullptr) WriteCandidates(out, *entry, flops);
   out << '}';

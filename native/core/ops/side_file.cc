@@ -12,16 +12,17 @@ namespace sentinode::ops {
 Result<std::shared_ptr<const SideFile>> SideFile::Open(const std::string& folder,
                                                        const std::string& name, int64_t floats) {
   if (folder.empty()) {
-    return Status("MODEL_INVALID",
-                  "the weights of a 4D region lie beside the compiled model, and this model was given "
-                  "without its file");
+    return Status(
+        "MODEL_INVALID",
+        "the weights of a 4D region lie beside the compiled model, and this model was given "
+        "without its file");
   }
   const std::string path = folder + "/" + name;
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (descriptor < 0) {
     return Status("MODEL_INVALID", "the weights of a 4D region are missing: " + name);
   }
-  struct stat info {};
+  struct stat info{};
   const size_t wanted = static_cast<size_t>(floats) * sizeof(float);
   const bool sized = fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) &&
                      static_cast<size_t>(info.st_size) >= wanted;

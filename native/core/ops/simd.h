@@ -21,11 +21,12 @@ inline constexpr size_t kCyclicTail = 64;
 // Most rows or columns of a Combine matrix.
 inline constexpr int kMaxCombine = 32;
 
-// out[r][i] = activation(sum over c of matrix[r * cols + c] * in[c][i] + bias[(phase + i) % channels]
+// out[r][i] = activation(sum over c of matrix[r * cols + c] * in[c][i] + bias[(phase + i) %
+// channels]
 // + residual[r][i]), i < length.
 struct Combine {
   const void* const* in = nullptr;  // cols pointers
-  void* const* out = nullptr;       // rows pointers, none of which is read again before it is written
+  void* const* out = nullptr;  // rows pointers, none of which is read again before it is written
   const float* matrix = nullptr;
   int cols = 0;
   int rows = 0;
@@ -41,8 +42,8 @@ struct Combine {
 };
 
 // One tile of a convolution with few input channels: out[w][lane] for neighbouring output positions
-// and one vector of output channels, summed over terms (an input frame with the weights of one tap or
-// one product) and over the taps of depth, height and width. Neighbouring positions must be
+// and one vector of output channels, summed over terms (an input frame with the weights of one tap
+// or one product) and over the taps of depth, height and width. Neighbouring positions must be
 // neighbours in memory: that keeps the addresses constant, and the loop as fast as the processor
 // multiplies.
 struct NarrowTile {
@@ -61,7 +62,7 @@ struct NarrowTile {
 
 // One row (along W) of a pool or of a depthwise convolution.
 struct WindowRow {
-  const void* const* rows = nullptr;  // input rows under the window, those outside left out
+  const void* const* rows = nullptr;      // input rows under the window, those outside left out
   const float* const* weights = nullptr;  // depthwise: per row, [kw][channels]
   int row_count = 0;
   void* out = nullptr;
@@ -99,8 +100,8 @@ struct ScaleShift {
 
 struct Kernels {
   const char* name;
-  int lanes;               // floats of a vector
-  int narrow_width;        // widest NarrowTile
+  int lanes;         // floats of a vector
+  int narrow_width;  // widest NarrowTile
   void (*combine)(const Combine&);
   void (*narrow_tile)(const NarrowTile&, int width);  // 1 <= width <= narrow_width
   void (*max_pool_row)(const WindowRow&);

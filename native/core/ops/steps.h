@@ -1,5 +1,5 @@
-// The steps of a plan that are not convolutions. Each computes its whole output on the calling thread's
-// OpenMP threads; none allocates more than a few numbers per channel.
+// The steps of a plan that are not convolutions. Each computes its whole output on the calling
+// thread's OpenMP threads; none allocates more than a few numbers per channel.
 #pragma once
 
 #include <vector>
@@ -27,12 +27,16 @@ std::vector<float> Cyclic(const float* values, int64_t channels);
 
 // Windows that lie wholly in the padding give 0 for an average and -infinity for a maximum.
 void RunPool(const Step& step, const Tensor& in, const Tensor& out);
+// Output planes [from, from + count) of a pool whose windows along depth neither overlap nor reach
+// into padding; `in` begins with the first input plane under them.
+void RunPoolSlab(const Step& step, const Tensor& in, const Tensor& out, int64_t from,
+                 int64_t count);
 void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out);
 // `scale` and `shift` as Cyclic gives them; out may be in.
 void RunScaleShift(const Tensor& in, const float* scale, const float* shift,
                    const Activation& activation, const Tensor& out);
-// Instance and group normalisation, with statistics over all frames; out may be in. `scale` and `shift`
-// have one number per channel.
+// Instance and group normalisation, with statistics over all frames; out may be in. `scale` and
+// `shift` have one number per channel.
 void RunNorm(const Step& step, const Tensor& in, const float* scale, const float* shift,
              const Tensor& out);
 // out may be in.

@@ -43,7 +43,8 @@ std::vector<double> Transpose(const std::vector<double>& matrix, size_t rows, si
   return result;
 }
 
-// Gauss-Jordan with row exchange, in long double: the entries come out exact to the last bit of a float.
+// Gauss-Jordan with row exchange, in long double: the entries come out exact to the last bit of a
+// float.
 std::vector<double> Invert(const std::vector<double>& matrix, size_t n) {
   std::vector<long double> a(matrix.begin(), matrix.end());
   std::vector<long double> inverse(n * n, 0.0L);

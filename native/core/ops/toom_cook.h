@@ -1,5 +1,5 @@
-// Short convolutions with fewer multiplications than taps (Toom-Cook; Winograd 1980; Lavin and Gray,
-// arXiv 1509.09308, use it in the plane, we along time).
+// Short convolutions with fewer multiplications than taps (Toom-Cook; Winograd 1980; Lavin and
+// Gray, arXiv 1509.09308, use it in the plane, we along time).
 #pragma once
 
 #include <cstdint>
@@ -7,12 +7,13 @@
 
 namespace sentinode::ops {
 
-// F(outputs, taps): y = output * ((weight * w) . (input * x)), where y[i] = sum over k of w[k] x[i+k] and
-// each of the `products` multiplications may be anything bilinear, here a whole 3D convolution.
+// F(outputs, taps): y = output * ((weight * w) . (input * x)), where y[i] = sum over k of w[k]
+// x[i+k] and each of the `products` multiplications may be anything bilinear, here a whole 3D
+// convolution.
 struct ToomCook {
   int outputs = 0;
   int taps = 0;
-  int products = 0;  // outputs + taps - 1, also the number of inputs
+  int products = 0;            // outputs + taps - 1, also the number of inputs
   std::vector<double> input;   // products x products
   std::vector<double> weight;  // products x taps
   std::vector<double> output;  // outputs x products

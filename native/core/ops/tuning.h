@@ -39,11 +39,12 @@ class TuningTable {
   std::vector<TuningEntry> entries_;
 };
 
-// Where the choices of a plan are kept on this machine: in the model's folder, named after all that they
-// depend on.
+// Where the choices of a plan are kept on this machine: in the model's folder, named after all that
+// they depend on.
 std::string TuningFileName(const std::string& plan_text, int threads);
 TuningTable LoadTuning(const std::string& path);
-// A file that cannot be written (a read-only folder) is not an error: the next start measures again.
+// A file that cannot be written (a read-only folder) is not an error: the next start measures
+// again.
 void SaveTuning(const std::string& path, const TuningTable& table);
 
 }  // namespace sentinode::ops
