@@ -26,6 +26,13 @@ int64_t ToInteger(const Napi::Value& value, const std::string& name, int64_t min
   return static_cast<int64_t>(number);
 }
 
+double ToNumber(const Napi::Value& value, const std::string& name) {
+  if (!value.IsNumber()) Mismatch(value, name, "a number");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (std::isnan(number)) ThrowArgument(value.Env(), name + ": expected a number, found NaN");
+  return number;
+}
+
 }  // namespace
 
 std::string KindOf(const Napi::Value& value) {
@@ -57,6 +64,15 @@ Napi::Object RequireObject(const Napi::CallbackInfo& info, size_t argument, cons
   return info[argument].As<Napi::Object>();
 }
 
+Napi::Function RequireFunction(const Napi::CallbackInfo& info, size_t argument, const char* name) {
+  if (!info[argument].IsFunction()) Mismatch(info[argument], name, "a function");
+  return info[argument].As<Napi::Function>();
+}
+
+double RequireNumber(const Napi::CallbackInfo& info, size_t argument, const char* name) {
+  return ToNumber(info[argument], name);
+}
+
 bool GetBoolean(const Napi::Object& from, const char* name) {
   const Napi::Value value = from.Get(name);
   if (!value.IsBoolean()) Mismatch(value, name, "a boolean");
@@ -68,12 +84,7 @@ int64_t GetInteger(const Napi::Object& from, const char* name, int64_t minimum, 
 }
 
 double GetNumber(const Napi::Object& from, const char* name) {
-  const Napi::Value value = from.Get(name);
-  if (!value.IsNumber()) Mismatch(value, name, "a number");
-  const double number = value.As<Napi::Number>().DoubleValue();
-  if (std::isnan(number))
-    ThrowArgument(value.Env(), std::string(name) + ": expected a number, found NaN");
-  return number;
+  return ToNumber(from.Get(name), name);
 }
 
 std::string GetString(const Napi::Object& from, const char* name) {

@@ -18,6 +18,9 @@ namespace sentinode {
 std::string KindOf(const Napi::Value& value);
 
 Napi::Object RequireObject(const Napi::CallbackInfo& info, size_t argument, const char* name);
+Napi::Function RequireFunction(const Napi::CallbackInfo& info, size_t argument, const char* name);
+// Any number but NaN.
+double RequireNumber(const Napi::CallbackInfo& info, size_t argument, const char* name);
 
 bool GetBoolean(const Napi::Object& from, const char* name);
 // An integer in [minimum, maximum].

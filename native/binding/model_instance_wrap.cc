@@ -13,12 +13,14 @@ namespace sentinode {
 Napi::Function ModelInstanceWrap::Define(Napi::Env env) {
   return DefineClass(env, "NativeInstance",
                      {InstanceMethod<&ModelInstanceWrap::Execute>("execute"),
+                      InstanceMethod<&ModelInstanceWrap::Cancel>("cancel"),
                       InstanceMethod<&ModelInstanceWrap::Dispose>("dispose")});
 }
 
-Napi::Object ModelInstanceWrap::Wrap(Napi::Env env, std::shared_ptr<ModelInstance> instance) {
+Napi::Object ModelInstanceWrap::Wrap(Napi::Env env, std::shared_ptr<ModelInstance> instance,
+                                     Napi::Function done) {
   const auto external = Napi::External<std::shared_ptr<ModelInstance>>::New(env, &instance);
-  return AddonData::Of(env).instance_class.New({external});
+  return AddonData::Of(env).instance_class.New({external, done});
 }
 
 ModelInstanceWrap::ModelInstanceWrap(const Napi::CallbackInfo& info)
@@ -26,6 +28,7 @@ ModelInstanceWrap::ModelInstanceWrap(const Napi::CallbackInfo& info)
   if (!info[0].IsExternal()) ThrowArgument(info.Env(), "NativeInstance is made by createInstance");
   info.This().As<Napi::Object>().TypeTag(&kInstanceTag);
   instance_ = *info[0].As<Napi::External<std::shared_ptr<ModelInstance>>>().Data();
+  done_ = Napi::Persistent(info[1].As<Napi::Function>());
   // Last: a constructor that throws after it would leave a hook to a dead object.
   hooked_ = napi_add_env_cleanup_hook(env_, CleanUp, this) == napi_ok;
 }
@@ -56,51 +59,32 @@ Napi::Value ModelInstanceWrap::Execute(const Napi::CallbackInfo& info) {
   RequireTag(info, kInstanceTag, "NativeInstance");
   BatchArgument argument = ReadBatch(RequireObject(info, 0, "batch"));
   if (!instance_) ThrowIfError(env, {"DISPOSED", "the instance was disposed"});
-  const uint64_t id = next_id_++;
+  const double id = next_id_++;
   // Events are run by this thread, so none can come before the batch is noted below.
-  auto execution = instance_->Execute(std::move(argument.batch), CallbacksFor(id));
-  ThrowIfError(env, execution.status());
-  Pending pending{Napi::Promise::Deferred::New(env), Napi::Persistent(argument.views)};
-  Napi::Object result = Napi::Object::New(env);
-  result["result"] = pending.deferred.Promise();
-  result["cancel"] = CancelFunction(env, execution.value());
-  pending_.emplace(id, std::move(pending));
-  Begin(env);
-  return result;
-}
-
-BatchCallbacks ModelInstanceWrap::CallbacksFor(uint64_t id) {
-  BatchCallbacks callbacks;
-  callbacks.gathered = [this, id] {
-    dispatcher_->Post([this, id](Napi::Env) { pending_.at(id).views.Reset(); });
-  };
-  callbacks.done = [this, id](BatchResult result) {
+  auto execution = instance_->Execute(std::move(argument.batch), [this, id](BatchResult result) {
     auto shared = std::make_shared<BatchResult>(std::move(result));
-    dispatcher_->Post([this, id, shared](Napi::Env env) { Settle(env, id, std::move(*shared)); });
-  };
-  return callbacks;
+    dispatcher_->Post(
+        [this, id, shared](Napi::Env event) { Settle(event, id, std::move(*shared)); });
+  });
+  ThrowIfError(env, execution.status());
+  pending_.emplace(id, Pending{std::move(execution.value()), Napi::Persistent(argument.views)});
+  Begin(env);
+  return Napi::Number::New(env, id);
 }
 
-void ModelInstanceWrap::Settle(Napi::Env env, uint64_t id, BatchResult result) {
-  auto node = pending_.extract(id);
-  node.mapped().deferred.Resolve(ToObject(env, std::move(result)));
+void ModelInstanceWrap::Settle(Napi::Env env, double id, BatchResult result) {
+  pending_.erase(id);
   End(env);
+  done_.Call({Napi::Number::New(env, id), ToObject(env, std::move(result))});
 }
 
-Napi::Function ModelInstanceWrap::CancelFunction(Napi::Env env,
-                                                 std::shared_ptr<Execution> execution) {
-  std::weak_ptr<ModelInstance> weak = instance_;
-  return Napi::Function::New(
-      env,
-      [weak, execution = std::move(execution)](const Napi::CallbackInfo& info) {
-        if (!info[0].IsNumber()) {
-          ThrowArgument(info.Env(), "index: expected a number, found " + KindOf(info[0]));
-        }
-        const double index = info[0].As<Napi::Number>().DoubleValue();
-        const std::shared_ptr<ModelInstance> instance = weak.lock();
-        if (instance && index >= 0) instance->Cancel(execution, static_cast<size_t>(index));
-      },
-      "cancel");
+void ModelInstanceWrap::Cancel(const Napi::CallbackInfo& info) {
+  RequireTag(info, kInstanceTag, "NativeInstance");
+  const double id = RequireNumber(info, 0, "id");
+  const double index = RequireNumber(info, 1, "index");
+  const auto found = pending_.find(id);
+  if (found == pending_.end() || !instance_ || index < 0) return;
+  instance_->Cancel(found->second.execution, static_cast<size_t>(index));
 }
 
 Napi::Value ModelInstanceWrap::Dispose(const Napi::CallbackInfo& info) {

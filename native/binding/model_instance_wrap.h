@@ -16,22 +16,23 @@ namespace sentinode {
 class ModelInstanceWrap : public Napi::ObjectWrap<ModelInstanceWrap> {
  public:
   static Napi::Function Define(Napi::Env env);
-  static Napi::Object Wrap(Napi::Env env, std::shared_ptr<ModelInstance> instance);
+  // `done` is called with a batch's id and its result.
+  static Napi::Object Wrap(Napi::Env env, std::shared_ptr<ModelInstance> instance,
+                           Napi::Function done);
 
   explicit ModelInstanceWrap(const Napi::CallbackInfo& info);
   ~ModelInstanceWrap() override;
 
  private:
   struct Pending {
-    Napi::Promise::Deferred deferred;
-    Napi::Reference<Napi::Array> views;  // until the batch has been gathered
+    std::shared_ptr<Execution> execution;
+    Napi::Reference<Napi::Array> views;  // read by the instance's threads until the answer
   };
 
   Napi::Value Execute(const Napi::CallbackInfo& info);
   Napi::Value Dispose(const Napi::CallbackInfo& info);
-  Napi::Function CancelFunction(Napi::Env env, std::shared_ptr<Execution> execution);
-  BatchCallbacks CallbacksFor(uint64_t id);
-  void Settle(Napi::Env env, uint64_t id, BatchResult result);
+  void Cancel(const Napi::CallbackInfo& info);
+  void Settle(Napi::Env env, double id, BatchResult result);
   void Begin(Napi::Env env);
   void End(Napi::Env env);
   static void CleanUp(void* self);
@@ -39,8 +40,9 @@ class ModelInstanceWrap : public Napi::ObjectWrap<ModelInstanceWrap> {
   const napi_env env_;
   const std::shared_ptr<Dispatcher> dispatcher_;
   std::shared_ptr<ModelInstance> instance_;  // null once disposed
-  std::unordered_map<uint64_t, Pending> pending_;
-  uint64_t next_id_ = 0;
+  Napi::FunctionReference done_;
+  std::unordered_map<double, Pending> pending_;  // by id, a number as JavaScript has it
+  double next_id_ = 0;
   bool hooked_ = false;
 };
 

@@ -71,7 +71,9 @@ Napi::Value SessionWrap::CreateInstance(const Napi::CallbackInfo& info) {
   Require(info);
   const Napi::Object options = RequireObject(info, 0, "options");
   const auto slots = static_cast<size_t>(GetInteger(options, "slots", 1, kMaxSlots));
-  return ModelInstanceWrap::Wrap(info.Env(), std::make_shared<ModelInstance>(session_, slots));
+  const Napi::Function done = RequireFunction(info, 1, "done");
+  return ModelInstanceWrap::Wrap(info.Env(), std::make_shared<ModelInstance>(session_, slots),
+                                 done);
 }
 
 Napi::Value SessionWrap::PlannedBytes(const Napi::CallbackInfo& info) {

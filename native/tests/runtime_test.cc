@@ -153,8 +153,28 @@ TEST_F(SlotTest, RunsWhatIsLeftAfterCompacting) {
   }
 }
 
+TEST_F(SlotTest, ALoneRequestIsReadWhereItLiesIfItIsAligned) {
+  const auto session = OpenSession("rows");
+  Add(2, 5);
+  std::vector<uint8_t> shifted(a_[0].size() * sizeof(float) + 1);
+  std::memcpy(shifted.data() + 1, a_[0].data(), shifted.size() - 1);
+  BatchSlot slot(session);
+  const auto address = [&] {
+    slot.Clear();
+    EXPECT_TRUE(slot.Prepare(batch_).ok());
+    EXPECT_TRUE(slot.Append(batch_, 0).ok());
+    return slot.Values()[0].GetTensorData<float>();
+  };
+  EXPECT_EQ(address(), a_[0].data());
+  batch_.requests[0].inputs[0].data = shifted.data() + 1;
+  const float* copied = address();
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(copied) % kBatchAlignment, 0u);
+  EXPECT_EQ(std::vector<float>(copied, copied + a_[0].size()), a_[0]);
+}
+
 // Queues a batch of one row of the fixture `loop`: x plus `iterations`.
-class LoopTest : public ::testing::Test {
+// The parameter is the instance's number of slots.
+class LoopTest : public ::testing::TestWithParam<size_t> {
  protected:
   std::shared_ptr<Execution> Start(ModelInstance& instance, Waiter& waiter, int64_t iterations,
                                    double deadline = kNever) {
@@ -166,7 +186,7 @@ class LoopTest : public ::testing::Test {
     batch.shapes = {{1, 4}, {1}};
     batch.batched = true;
     batch.outputs = {0};
-    auto execution = instance.Execute(std::move(batch), waiter.callbacks());
+    auto execution = instance.Execute(std::move(batch), waiter.done());
     EXPECT_TRUE(execution.ok()) << execution.status().message();
     return execution.value();
   }
@@ -179,8 +199,8 @@ class LoopTest : public ::testing::Test {
   std::vector<std::unique_ptr<Inputs>> inputs_;
 };
 
-TEST_F(LoopTest, AnswersWhatItComputes) {
-  ModelInstance instance(OpenSession("loop"), 2);
+TEST_P(LoopTest, AnswersWhatItComputes) {
+  ModelInstance instance(OpenSession("loop"), GetParam());
   Waiter waiter;
   Start(instance, waiter, 10);
   const BatchResult& result = waiter.Wait();
@@ -189,8 +209,8 @@ TEST_F(LoopTest, AnswersWhatItComputes) {
   EXPECT_EQ(result.rows, 1);
 }
 
-TEST_F(LoopTest, GathersTheNextBatchWhileOneRuns) {
-  ModelInstance instance(OpenSession("loop"), 2);
+TEST_P(LoopTest, GathersTheNextBatchWhileOneRunsWhereItHasTwoSlots) {
+  ModelInstance instance(OpenSession("loop"), GetParam());
   Waiter running, next;
   const auto endless = Start(instance, running, kEndless);
   Start(instance, next, 1);
@@ -198,11 +218,11 @@ TEST_F(LoopTest, GathersTheNextBatchWhileOneRuns) {
   instance.Cancel(endless, 0);
   EXPECT_EQ(running.Wait().outcomes.at(0).kind, OutcomeKind::kCancelled);
   EXPECT_EQ(next.Wait().outcomes.at(0).kind, OutcomeKind::kOk);
-  EXPECT_LT(next.Wait().gather_end, running.Wait().run_end);
+  EXPECT_EQ(next.Wait().gather_end < running.Wait().run_end, GetParam() == 2);
 }
 
-TEST_F(LoopTest, ExpiryIsCheckedOnceMoreJustBeforeTheRun) {
-  ModelInstance instance(OpenSession("loop"), 2);
+TEST_P(LoopTest, ExpiryIsCheckedOnceMoreJustBeforeTheRun) {
+  ModelInstance instance(OpenSession("loop"), GetParam());
   Waiter running, next;
   const auto endless = Start(instance, running, kEndless);
   Start(instance, next, 1, NowMs() + 30);
@@ -212,8 +232,8 @@ TEST_F(LoopTest, ExpiryIsCheckedOnceMoreJustBeforeTheRun) {
   EXPECT_EQ(next.Wait().rows, 0);
 }
 
-TEST_F(LoopTest, StopAnswersEverythingAndRefusesMore) {
-  ModelInstance instance(OpenSession("loop"), 2);
+TEST_P(LoopTest, StopAnswersEverythingAndRefusesMore) {
+  ModelInstance instance(OpenSession("loop"), GetParam());
   std::vector<Waiter> waiters(6);
   for (Waiter& waiter : waiters) Start(instance, waiter, kEndless);
   std::atomic<int> stopped{0};
@@ -234,9 +254,9 @@ TEST_F(LoopTest, StopAnswersEverythingAndRefusesMore) {
   EXPECT_EQ(stopped, 3) << "at once where it has ended";
 }
 
-TEST_F(LoopTest, SurvivesCancellingFromManyThreads) {
+TEST_P(LoopTest, SurvivesCancellingFromManyThreads) {
   const auto session = OpenSession("loop");
-  ModelInstance instance(session, 2);
+  ModelInstance instance(session, GetParam());
   for (int round = 0; round < 100; ++round) {
     std::vector<Waiter> waiters(3);
     std::vector<std::shared_ptr<Execution>> executions;
@@ -254,6 +274,8 @@ TEST_F(LoopTest, SurvivesCancellingFromManyThreads) {
     }
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Slots, LoopTest, ::testing::Values(1, 2));
 
 }  // namespace
 }  // namespace sentinode

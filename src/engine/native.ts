@@ -59,7 +59,7 @@ export interface NativeSessionOptions {
 }
 
 export interface NativeInstanceOptions {
-  /** Batch slots, two for double buffering. */
+  /** Batch slots: with two, one batch is gathered while another runs; with one, just before it runs. */
   readonly slots: number
 }
 
@@ -67,8 +67,7 @@ export interface NativeRequest {
   /**
    * One entry per model input, in the session's order: row-major little-endian bytes, for BYTES each
    * element a uint32 length and its bytes. Views need not be aligned; they are referenced, not copied,
-   * until the batch has been gathered: until then their memory must be neither written, transferred nor
-   * resized.
+   * until the batch is done: until then their memory must be neither written, transferred nor resized.
    */
   readonly inputs: readonly Uint8Array[]
   /** Rows of this request along the batch axis; 1 for a model without one. */
@@ -112,18 +111,19 @@ export interface NativeBatchResult {
   readonly scatterEnd: number
 }
 
-export interface NativeExecution {
-  readonly result: Promise<NativeBatchResult>
-  /** Nobody waits for request `index` any more. When all are cancelled a run in progress is terminated. */
-  cancel(index: number): void
-}
-
 export interface NativeInstance {
   /**
-   * Queues a batch for this instance's threads: gathered into a free slot at once, run after the batches
-   * before it. Rejects only for faults of the call itself; what happens to a request is its outcome.
+   * Queues a batch for this instance's threads, after the batches before it. Throws only for faults of the
+   * call itself; what happens to a request is its outcome.
+   *
+   * @returns the batch's id
    */
-  execute(batch: NativeBatch): NativeExecution
+  execute(batch: NativeBatch): number
+  /**
+   * Nobody waits for request `index` of batch `id` any more. When all are cancelled a run in progress is
+   * terminated. Does nothing for what is done already.
+   */
+  cancel(id: number, index: number): void
   /** Cancels what is queued and running, then frees slots and threads. Idempotent. */
   dispose(): Promise<void>
 }
@@ -131,7 +131,11 @@ export interface NativeInstance {
 export interface NativeSession {
   readonly inputs: readonly NativeTensorInfo[]
   readonly outputs: readonly NativeTensorInfo[]
-  createInstance(options: NativeInstanceOptions): NativeInstance
+  /** @param done called once for every batch that `execute` took, on JavaScript's thread, never within a call */
+  createInstance(
+    options: NativeInstanceOptions,
+    done: (id: number, result: NativeBatchResult) => void,
+  ): NativeInstance
   /** Bytes that a run of our own operators' regions needs; 0 without any. */
   plannedBytes(): number
   /** JSON: an array with the report of each region of our own operators (native/core/ops/README.md). */

@@ -1,10 +1,10 @@
 /** An instance of the addon as the scheduler's BatchRunner. */
-import type { BatchEntry, BatchResult, BatchRunner, Outcome, RunningBatch } from '../scheduling/types.js'
-import { callAddon, codedError, fromAddon } from './errors.js'
-import type { NativeBatch, NativeBatchResult, NativeInstance, NativeOutcome } from './native.js'
+import type { BatchEntry, BatchResult, BatchRunner, Outcome } from '../scheduling/types.js'
+import { callAddon, codedError } from './errors.js'
+import type { NativeBatch, NativeBatchResult, NativeOutcome, NativeSession } from './native.js'
 
 export interface EnginePayload {
-  /** In the session's order; referenced, not copied, until the batch has been gathered. */
+  /** In the session's order; referenced, not copied, until the batch is done. */
   readonly inputs: readonly Uint8Array[]
   /** Of each input; dimension 0 is the request's rows where the model has a batch. */
   readonly shapes: readonly (readonly number[])[]
@@ -28,32 +28,39 @@ export interface EngineInstance extends BatchRunner<EnginePayload, EngineResult>
 }
 
 /**
+ * Starts the threads of one copy of the model.
+ *
+ * @param name for logs and metrics
+ * @param slots see NativeInstanceOptions
  * @param batched whether dimension 0 of inputs and outputs is the batch; entries of one batch then differ
  * in it only, which the scheduler's buckets see to
  */
-export function createInstance(native: NativeInstance, name: string, batched: boolean): EngineInstance {
+export function createInstance(
+  session: NativeSession,
+  name: string,
+  slots: number,
+  batched: boolean,
+): EngineInstance {
+  const pending = new Map<number, (result: NativeBatchResult) => void>()
+  const native = callAddon(() =>
+    session.createInstance({ slots }, (id, result) => {
+      pending.get(id)?.(result)
+      pending.delete(id)
+    }),
+  )
   return {
     name,
-    start: (entries) => startBatch(native, entries, batched),
+    start: (entries) => {
+      const batch = joinEntries(entries, batched)
+      const id = callAddon(() => native.execute(batch))
+      return {
+        done: new Promise((resolve) => {
+          pending.set(id, (result) => resolve(toResult(result, batch.outputs)))
+        }),
+        cancel: (index) => native.cancel(id, index),
+      }
+    },
     dispose: () => native.dispose(),
-  }
-}
-
-function startBatch(
-  native: NativeInstance,
-  entries: readonly BatchEntry<EnginePayload>[],
-  batched: boolean,
-): RunningBatch<EngineResult> {
-  const batch = joinEntries(entries, batched)
-  const execution = callAddon(() => native.execute(batch))
-  return {
-    done: execution.result.then(
-      (result) => toResult(result, batch.outputs),
-      (error: unknown) => {
-        throw fromAddon(error)
-      },
-    ),
-    cancel: (index) => execution.cancel(index),
   }
 }
 

@@ -1,10 +1,13 @@
 /** A model in ONNX Runtime. */
+import { availableParallelism } from 'node:os'
 import { callAddon, fromAddon } from './errors.js'
 import type { NativeAddon, NativeSession, NativeSessionOptions, NativeTensorInfo } from './native.js'
 import { createInstance, type EngineInstance } from './runner.js'
 
-/** Two, so that gathering one batch overlaps computing another. */
-const SLOTS = 2
+/** A batch is gathered while another runs, unless a run has every core: the gather would only take one. */
+function slotsFor({ provider, threads }: NativeSessionOptions): number {
+  return provider === 'cpu' && threads >= availableParallelism() ? 1 : 2
+}
 
 export interface EngineSession {
   readonly inputs: readonly NativeTensorInfo[]
@@ -34,22 +37,17 @@ export async function createSession(
   options: NativeSessionOptions,
 ): Promise<EngineSession> {
   try {
-    return wrap(await addon.createSession(options))
+    return wrap(await addon.createSession(options), slotsFor(options))
   } catch (error) {
     throw fromAddon(error)
   }
 }
 
-function wrap(session: NativeSession): EngineSession {
+function wrap(session: NativeSession, slots: number): EngineSession {
   return {
     inputs: session.inputs,
     outputs: session.outputs,
-    createInstance: (name, batched) =>
-      createInstance(
-        callAddon(() => session.createInstance({ slots: SLOTS })),
-        name,
-        batched,
-      ),
+    createInstance: (name, batched) => createInstance(session, name, slots, batched),
     plannedBytes: () => callAddon(() => session.plannedBytes()),
     operatorReport: () => JSON.parse(callAddon(() => session.operatorReport())) as unknown[],
     dispose: () => session.dispose(),

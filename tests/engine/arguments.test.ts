@@ -82,14 +82,14 @@ test('batches of a wrong form name what was expected', async (t) => {
 
 test('methods refuse the objects of another class', async (t) => {
   const session = await openSession('scalar')
-  const instance = session.createInstance({ slots: 1 })
+  const instance = session.createInstance({ slots: 1 }, () => undefined)
   const execute = Reflect.get(instance, 'execute') as Method
   const dispose = Reflect.get(instance, 'dispose') as Method
   const createInstance = Reflect.get(session, 'createInstance') as Method
   t.throws(() => execute.call(session, {}), { instanceOf: TypeError })
   t.throws(() => dispose.call(session), { instanceOf: TypeError })
   t.throws(() => dispose.call({}))
-  t.throws(() => createInstance.call(instance, { slots: 1 }), { instanceOf: TypeError })
+  t.throws(() => createInstance.call(instance, { slots: 1 }, () => undefined), { instanceOf: TypeError })
   const Class = session.constructor as new (value?: unknown) => unknown
   t.throws(() => new Class())
   t.throws(() => new Class({}))
@@ -99,8 +99,9 @@ test('methods refuse the objects of another class', async (t) => {
 test('a session has one to eight slots an instance', async (t) => {
   const session = await openSession('scalar')
   for (const slots of [0, 9, 1.5, undefined, '2']) {
-    t.throws(() => session.createInstance({ slots } as never), { code: 'INVALID_OPTION' })
+    t.throws(() => session.createInstance({ slots } as never, () => undefined), { code: 'INVALID_OPTION' })
   }
+  t.throws(() => session.createInstance({ slots: 1 }, undefined as never), { code: 'INVALID_OPTION' })
 })
 
 test('the memory limit is a number of bytes', (t) => {

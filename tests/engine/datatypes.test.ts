@@ -1,6 +1,15 @@
 import test from 'ava'
 import type { DataType, NativeOutcome } from '../../src/engine/native.js'
-import { batchOf, bytes, floats, openInstance, openSession, outputsOf, request } from './support.js'
+import {
+  batchOf,
+  bytes,
+  createInstance,
+  floats,
+  openInstance,
+  openSession,
+  outputsOf,
+  request,
+} from './support.js'
 
 const NUMERIC: readonly (readonly [DataType, ArrayBufferView])[] = [
   ['UINT8', Uint8Array.of(0, 1, 127, 255)],
@@ -23,7 +32,7 @@ for (const [dataType, values] of NUMERIC) {
     const session = await openSession(`identity_${dataType}`)
     t.is(session.inputs[0]?.dataType, dataType)
     t.is(session.outputs[0]?.dataType, dataType)
-    const instance = session.createInstance({ slots: 1 })
+    const instance = createInstance(session, 1)
     const sent = bytes(values)
     const unaligned = new Uint8Array(sent.length + 1).subarray(1)
     unaligned.set(sent)
@@ -95,7 +104,7 @@ test('BYTES that end early, run on, or lie about a length fail alone', async (t)
 test('a scalar has no dimensions', async (t) => {
   const session = await openSession('scalar')
   t.deepEqual(session.inputs[0]?.shape, [])
-  const instance = session.createInstance({ slots: 1 })
+  const instance = createInstance(session, 1)
   const requests = [request(Float32Array.of(42))]
   const { outcomes } = await instance.execute({ requests, shapes: [[]], batched: false, outputs: [0] }).result
   t.deepEqual(outputsOf(outcomes[0])[0]!.shape, [])

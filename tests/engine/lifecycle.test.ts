@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import type { NativeInstance, NativeSession } from '../../src/engine/native.js'
+import type { NativeSession } from '../../src/engine/native.js'
 import {
   addonPath,
   batchOf,
+  createInstance,
   ENDLESS,
   fixture,
   floats,
@@ -23,18 +24,18 @@ import {
 
 test('dispose is idempotent and what comes after it is a coded error', async (t) => {
   const session = await openSession('identity_FP32')
-  const instance = session.createInstance({ slots: 2 })
+  const instance = createInstance(session)
   await Promise.all([instance.dispose(), instance.dispose()])
   await instance.dispose()
   t.throws(() => instance.execute(batchOf([request(Float32Array.of(1))], [[1]])), { code: 'DISPOSED' })
   session.dispose()
   session.dispose()
-  t.throws(() => session.createInstance({ slots: 2 }), { code: 'DISPOSED' })
+  t.throws(() => createInstance(session), { code: 'DISPOSED' })
 })
 
 test('an instance outlives its session', async (t) => {
   const session = await openSession('identity_FP32')
-  const instance = session.createInstance({ slots: 2 })
+  const instance = createInstance(session)
   session.dispose()
   const { outcomes } = await instance.execute(batchOf([request(Float32Array.of(3))], [[1]])).result
   t.deepEqual(floats(outputsOf(outcomes[0])[0]!), [3])
@@ -53,7 +54,7 @@ test('dispose answers what is queued and terminates what runs', async (t) => {
 
 test('several instances of one session run at the same time', async (t) => {
   const session = await openSession('loop')
-  const instances: NativeInstance[] = [1, 2, 3].map(() => session.createInstance({ slots: 2 }))
+  const instances = [1, 2, 3].map(() => createInstance(session))
   const endless = instances[0]!.execute(batchOf([loopRequest(0, ENDLESS)], LOOP_SHAPES))
   const others = instances
     .slice(1)
@@ -68,7 +69,7 @@ test('several instances of one session run at the same time', async (t) => {
 test('sessions and instances that are created and disposed again and again', async (t) => {
   for (let i = 0; i < 60; i++) {
     const session: NativeSession = await openSession('identity_FP32')
-    const instance = session.createInstance({ slots: 2 })
+    const instance = createInstance(session)
     const { result } = instance.execute(batchOf([request(Float32Array.of(i))], [[1]]))
     if (i % 2 === 0) await result
     await instance.dispose()

@@ -3,6 +3,7 @@ import { DEFAULT_SESSION_OPTIONS } from '../../src/engine/index.js'
 import { builtAddon, loadAddon, packagedRuntime } from '../../src/engine/loader.js'
 import type {
   NativeBatch,
+  NativeBatchResult,
   NativeInstance,
   NativeOutcome,
   NativeOutput,
@@ -23,8 +24,37 @@ export function openSession(name: string): Promise<NativeSession> {
   return addon.createSession({ ...DEFAULT_SESSION_OPTIONS, modelPath: fixture(name) })
 }
 
-export async function openInstance(name: string): Promise<NativeInstance> {
-  return (await openSession(name)).createInstance({ slots: 2 })
+export interface Execution {
+  readonly result: Promise<NativeBatchResult>
+  cancel(index: number): void
+}
+
+/** A native instance whose batches are promises. */
+export interface TestInstance {
+  readonly native: NativeInstance
+  execute(batch: NativeBatch): Execution
+  dispose(): Promise<void>
+}
+
+export function createInstance(session: NativeSession, slots = 2): TestInstance {
+  const pending = new Map<number, (result: NativeBatchResult) => void>()
+  const native = session.createInstance({ slots }, (id, result) => {
+    pending.get(id)!(result)
+    pending.delete(id)
+  })
+  return {
+    native,
+    execute: (batch) => {
+      const id = native.execute(batch)
+      const result = new Promise<NativeBatchResult>((resolve) => pending.set(id, resolve))
+      return { result, cancel: (index) => native.cancel(id, index) }
+    },
+    dispose: () => native.dispose(),
+  }
+}
+
+export async function openInstance(name: string, slots = 2): Promise<TestInstance> {
+  return createInstance(await openSession(name), slots)
 }
 
 export function bytes(array: ArrayBufferView): Uint8Array {

@@ -78,7 +78,7 @@ Status ValidateBatch(const Session& session, const Batch& batch) {
 
 BatchSlot::BatchSlot(std::shared_ptr<const Session> session) : session_(std::move(session)) {
   for (const TensorInfo& info : session_->inputs())
-    inputs_.push_back({info.type, {}, 0, 0, {}, {}});
+    inputs_.push_back({info.type, {}, 0, 0, {}, nullptr, {}});
 }
 
 BatchSlot::~BatchSlot() = default;
@@ -99,12 +99,26 @@ Status BatchSlot::Prepare(const Batch& batch) {
     input.row_elements = static_cast<size_t>(*ElementCount(row));
     input.row_bytes = input.row_elements * DataTypeSize(input.type);
     if (input.type == DataType::kBytes) continue;
+    const ByteView first = batch.requests[0].inputs[i];
+    if (CanRefer(input, batch, first)) {
+      input.data = const_cast<uint8_t*>(first.data);  // ONNX Runtime does not write to inputs
+      continue;
+    }
     // A tensor without elements still needs an address.
     const size_t bytes = *ByteCount(input.shape, DataTypeSize(input.type));
     SENTINODE_RETURN_IF_ERROR(
         input.buffer.Grow(session_->allocator(), std::max(bytes, kBatchAlignment)));
+    input.data = input.buffer.data();
   }
   return Status::Ok();
+}
+
+// A copy would cost more than the run of a small network. Device transfers want page-locked memory,
+// booleans have to be normalised, and a message from the wire seldom lies aligned.
+bool BatchSlot::CanRefer(const Input& input, const Batch& batch, ByteView bytes) const {
+  return batch.requests.size() == 1 && bytes.size != 0 && input.type != DataType::kBool &&
+         session_->allocator()->kind() == MemoryKind::kPageable &&
+         reinterpret_cast<uintptr_t>(bytes.data) % DataTypeSize(input.type) == 0;
 }
 
 Status BatchSlot::Append(const Batch& batch, size_t index) {
@@ -126,8 +140,8 @@ Status BatchSlot::Append(const Batch& batch, size_t index) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     Input& input = inputs_[i];
     const ByteView bytes = request.inputs[i];
-    if (bytes.size == 0) continue;
-    uint8_t* const to = input.buffer.data() + static_cast<size_t>(rows_) * input.row_bytes;
+    if (bytes.size == 0 || input.data == bytes.data) continue;
+    uint8_t* const to = input.data + static_cast<size_t>(rows_) * input.row_bytes;
     if (input.type == DataType::kBytes) {
       AppendStrings(bytes, input.strings);
     } else if (input.type == DataType::kBool) {
@@ -156,8 +170,7 @@ void BatchSlot::Compact(const Batch& batch, const std::vector<size_t>& keep) {
           std::move(source, source + static_cast<std::ptrdiff_t>(rows) * per_row,
                     begin + static_cast<std::ptrdiff_t>(to) * per_row);
         } else {
-          uint8_t* const data = input.buffer.data();
-          std::memmove(data + to * input.row_bytes, data + from * input.row_bytes,
+          std::memmove(input.data + to * input.row_bytes, input.data + from * input.row_bytes,
                        rows * input.row_bytes);
         }
       }
@@ -183,7 +196,7 @@ std::vector<Ort::Value> BatchSlot::Values() {
       continue;
     }
     const size_t bytes = *ByteCount(input.shape, DataTypeSize(input.type));
-    values.push_back(Ort::Value::CreateTensor(session_->memory_info(), input.buffer.data(), bytes,
+    values.push_back(Ort::Value::CreateTensor(session_->memory_info(), input.data, bytes,
                                               input.shape.data(), input.shape.size(),
                                               ToOrt(input.type)));
   }

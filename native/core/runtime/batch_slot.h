@@ -28,8 +28,9 @@ class BatchSlot {
   // Errors: MEMORY_LIMIT.
   Status Prepare(const Batch& batch);
 
-  // Copies the inputs of request `index`. Errors: INVALID_REQUEST where a byte count does not fit
-  // the shape; the slot is then as it was.
+  // Takes the inputs of request `index`: copies them, or refers to them where the batch is this one
+  // request and they can be read where they lie. Errors: INVALID_REQUEST where a byte count does
+  // not fit the shape; the slot is then as it was.
   Status Append(const Batch& batch, size_t index);
 
   // Takes out the requests that are not in `keep` (a subset of live(), in its order) and closes the
@@ -40,7 +41,8 @@ class BatchSlot {
   const std::vector<size_t>& live() const { return live_; }
   int64_t rows() const { return rows_; }
 
-  // Tensors over the slot's memory, one per model input. They must not outlive the slot's contents.
+  // Tensors over the slot's memory (or the only request's), one per model input. They must not
+  // outlive the slot's contents.
   std::vector<Ort::Value> Values();
 
  private:
@@ -50,8 +52,11 @@ class BatchSlot {
     size_t row_elements;  // per row, or of the whole where not batched
     size_t row_bytes;     // 0 for BYTES
     Buffer buffer;
+    uint8_t* data = nullptr;           // the buffer's, or the only request's own
     std::vector<std::string> strings;  // BYTES only
   };
+
+  bool CanRefer(const Input& input, const Batch& batch, ByteView bytes) const;
 
   std::shared_ptr<const Session> session_;
   std::vector<Input> inputs_;

@@ -22,7 +22,7 @@ namespace sentinode {
 
 struct Execution {
   Batch batch;
-  BatchCallbacks callbacks;
+  BatchDone done;
   BatchResult result;
   std::vector<bool> cancelled;  // under the instance's mutex
   std::unique_ptr<BatchSlot> slot;
@@ -53,9 +53,11 @@ Status Guard(Work work) {
 }  // namespace
 
 ModelInstance::ModelInstance(std::shared_ptr<Session> session, size_t slots)
-    : session_(std::move(session)), run_options_(std::make_unique<Ort::RunOptions>()) {
+    : session_(std::move(session)),
+      gathers_ahead_(slots > 1),
+      run_options_(std::make_unique<Ort::RunOptions>()) {
   for (size_t i = 0; i < slots; ++i) free_slots_.push_back(std::make_unique<BatchSlot>(session_));
-  gather_thread_ = std::thread([this] { GatherLoop(); });
+  if (gathers_ahead_) gather_thread_ = std::thread([this] { GatherLoop(); });
   run_thread_ = std::thread([this] { RunLoop(); });
 }
 
@@ -64,19 +66,19 @@ ModelInstance::~ModelInstance() {
   Join();
 }
 
-Result<std::shared_ptr<Execution>> ModelInstance::Execute(Batch batch, BatchCallbacks callbacks) {
+Result<std::shared_ptr<Execution>> ModelInstance::Execute(Batch batch, BatchDone done) {
   SENTINODE_RETURN_IF_ERROR(ValidateBatch(*session_, batch));
   auto execution = std::make_shared<Execution>();
   execution->result.outcomes.resize(batch.requests.size());
   execution->cancelled.resize(batch.requests.size());
   execution->batch = std::move(batch);
-  execution->callbacks = std::move(callbacks);
+  execution->done = std::move(done);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (stopping_) return Status("DISPOSED", "the instance was disposed");
     queued_.push_back(execution);
   }
-  to_gather_.notify_one();
+  (gathers_ahead_ ? to_gather_ : to_run_).notify_one();
   return execution;
 }
 
@@ -132,21 +134,38 @@ void ModelInstance::GatherLoop() {
   while (true) {
     to_gather_.wait(lock, [this] { return queued_.empty() ? stopping_ : !free_slots_.empty(); });
     if (queued_.empty()) break;
-    const std::shared_ptr<Execution> execution = std::move(queued_.front());
-    queued_.pop_front();
-    execution->slot = std::move(free_slots_.back());
-    free_slots_.pop_back();
-    gathering_ = execution;
-    lock.unlock();
-    Gather(*execution);
-    execution->callbacks.gathered();
-    lock.lock();
-    gathering_.reset();
-    gathered_.push_back(execution);
+    gathered_.push_back(GatherNext(lock));
     to_run_.notify_one();
   }
   gather_ended_ = true;
   to_run_.notify_one();
+}
+
+// Moves the first of the queue into a free slot; there are one of each. Unlocks meanwhile.
+std::shared_ptr<Execution> ModelInstance::GatherNext(std::unique_lock<std::mutex>& lock) {
+  std::shared_ptr<Execution> execution = std::move(queued_.front());
+  queued_.pop_front();
+  execution->slot = std::move(free_slots_.back());
+  free_slots_.pop_back();
+  gathering_ = execution;
+  lock.unlock();
+  Gather(*execution);
+  lock.lock();
+  gathering_.reset();
+  return execution;
+}
+
+// Waits for the next batch; null when none will come.
+std::shared_ptr<Execution> ModelInstance::NextToRun(std::unique_lock<std::mutex>& lock) {
+  if (!gathers_ahead_) {
+    to_run_.wait(lock, [this] { return !queued_.empty() || stopping_; });
+    return queued_.empty() ? nullptr : GatherNext(lock);
+  }
+  to_run_.wait(lock, [this] { return !gathered_.empty() || gather_ended_; });
+  if (gathered_.empty()) return nullptr;
+  std::shared_ptr<Execution> execution = std::move(gathered_.front());
+  gathered_.pop_front();
+  return execution;
 }
 
 void ModelInstance::Gather(Execution& execution) {
@@ -188,11 +207,7 @@ void ModelInstance::RunLoop() {
   omp_set_num_threads(session_->threads());
 #endif
   std::unique_lock<std::mutex> lock(mutex_);
-  while (true) {
-    to_run_.wait(lock, [this] { return !gathered_.empty() || gather_ended_; });
-    if (gathered_.empty()) break;
-    const std::shared_ptr<Execution> execution = std::move(gathered_.front());
-    gathered_.pop_front();
+  while (const std::shared_ptr<Execution> execution = NextToRun(lock)) {
     lock.unlock();
     Run(execution);
     execution->result.scatter_end = NowMs();
@@ -200,7 +215,7 @@ void ModelInstance::RunLoop() {
     free_slots_.push_back(std::move(execution->slot));
     to_gather_.notify_one();
     lock.unlock();
-    execution->callbacks.done(std::move(execution->result));
+    execution->done(std::move(execution->result));
     lock.lock();
   }
   free_slots_.clear();

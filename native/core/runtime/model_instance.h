@@ -1,5 +1,5 @@
-// One copy of a model at work: a thread that gathers batches into slots and a thread that runs
-// them, so that gathering one overlaps computing another.
+// One copy of a model at work: a thread that runs batches and, where there is more than one slot, a
+// thread that gathers the next meanwhile.
 #pragma once
 
 #include <atomic>
@@ -26,27 +26,26 @@ class BatchSlot;
 // A batch that was handed to an instance; opaque to everyone else.
 struct Execution;
 
-// Called on the instance's threads; they must not block or throw, nor call Join.
-struct BatchCallbacks {
-  // The requests' inputs are not read any more. Once per batch, before `done`.
-  std::function<void()> gathered;
-  std::function<void(BatchResult)> done;
-};
+// Called on one of the instance's threads; it must not block or throw, nor call Join. The requests'
+// inputs are not read any more.
+using BatchDone = std::function<void(BatchResult)>;
 
 // Every method may be called on any thread, none blocks but Join and the destructor.
 class ModelInstance {
  public:
-  // Starts the threads. `slots` >= 1, two for double buffering.
+  // Starts the threads. `slots` >= 1. With two, gathering one batch overlaps computing another;
+  // with one, the thread that runs a batch gathers it first: better where a run has every core
+  // already, since a gathering thread would then only take one from it.
   ModelInstance(std::shared_ptr<Session> session, size_t slots);
   // Stops and joins.
   ~ModelInstance();
   ModelInstance(const ModelInstance&) = delete;
   ModelInstance& operator=(const ModelInstance&) = delete;
 
-  // Queues a batch. The memory that its requests refer to must stay until `gathered`.
+  // Queues a batch. The memory that its requests refer to must stay until `done`.
   // Errors, without a callback: INVALID_REQUEST where the batch contradicts itself or the session;
   // DISPOSED after Stop.
-  Result<std::shared_ptr<Execution>> Execute(Batch batch, BatchCallbacks callbacks);
+  Result<std::shared_ptr<Execution>> Execute(Batch batch, BatchDone done);
 
   // Nobody waits for request `index` any more: dropped if it has not been run; if it is running and
   // was the last one wanted, the run is terminated. An index out of range is ignored.
@@ -65,6 +64,8 @@ class ModelInstance {
  private:
   void GatherLoop();
   void RunLoop();
+  std::shared_ptr<Execution> GatherNext(std::unique_lock<std::mutex>& lock);
+  std::shared_ptr<Execution> NextToRun(std::unique_lock<std::mutex>& lock);
   void Gather(Execution& execution);
   void Run(const std::shared_ptr<Execution>& execution);
   Status RunSession(const std::shared_ptr<Execution>& execution);
@@ -75,6 +76,7 @@ class ModelInstance {
   void CancelLocked(Execution& execution, size_t index);
 
   const std::shared_ptr<Session> session_;
+  const bool gathers_ahead_;
   const std::unique_ptr<Ort::RunOptions> run_options_;
   std::atomic<bool> cancel_run_{false};  // read by our own operators while they run
 
