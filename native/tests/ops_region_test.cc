@@ -415,6 +415,24 @@ TEST(OpsRegion, ConcurrentRunsOfOneRegionAreEqual) {
   EXPECT_EQ(equal.load(), 40);
 }
 
+TEST(OpsRegion, RowsThatRunBesideEachOtherAreAsRowsThatRunAlone) {
+  Random random(22);
+  Network network(random);
+  auto region = network.fixture.Create();
+  ASSERT_TRUE(region.ok());
+  for (const size_t count : {2u, 5u, 8u}) {
+    std::vector<std::vector<Array>> rows;
+    for (size_t i = 0; i < count; ++i) rows.push_back({Noise(random, {1, 5, 6, 7, 8})});
+    const auto together = RunRegion(*region.value(), rows);
+    for (size_t i = 0; i < count; ++i) {
+      const auto alone = RunRegion(*region.value(), {rows[i]});
+      for (size_t output = 0; output < alone[0].size(); ++output) {
+        EXPECT_LE(Difference(alone[0][output], together[i][output]), 1e-5) << count << " " << i;
+      }
+    }
+  }
+}
+
 TEST(OpsRegion, ShapesThatDoNotFitAreRefused) {
   Random random(21);
   RegionFixture fixture;

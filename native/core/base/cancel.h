@@ -16,10 +16,15 @@ inline bool CancelRequested() {
 
 class CancelScope {
  public:
-  explicit CancelScope(const std::atomic<bool>* flag) { current_cancel_flag = flag; }
-  ~CancelScope() { current_cancel_flag = nullptr; }
+  explicit CancelScope(const std::atomic<bool>* flag) : before_(current_cancel_flag) {
+    current_cancel_flag = flag;
+  }
+  ~CancelScope() { current_cancel_flag = before_; }
   CancelScope(const CancelScope&) = delete;
   CancelScope& operator=(const CancelScope&) = delete;
+
+ private:
+  const std::atomic<bool>* const before_;
 };
 
 }  // namespace sentinode

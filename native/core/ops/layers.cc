@@ -31,7 +31,8 @@ Result<std::unique_ptr<Layers>> Layers::Load(Plan plan, const std::string& folde
   return layers;
 }
 
-ConvProblem Layers::Problem(size_t step, const Volume& in, const Volume& out) const {
+ConvProblem Layers::Problem(size_t step, const Volume& in, const Volume& out,
+                            int run_threads) const {
   ConvProblem problem;
   problem.step = &plan.steps[step];
   problem.in = in;
@@ -39,7 +40,7 @@ ConvProblem Layers::Problem(size_t step, const Volume& in, const Volume& out) co
   problem.element = element;
   problem.weights = file->data() + plan.steps[step].weight;
   problem.bias = parameters[step].bias.empty() ? nullptr : parameters[step].bias.data();
-  problem.threads = threads;
+  problem.threads = run_threads;
   return problem;
 }
 

@@ -32,7 +32,7 @@ struct Layers {
   // Reads the parameters out of the side file. `folder` is the compiled model's.
   static Result<std::unique_ptr<Layers>> Load(Plan plan, const std::string& folder, int threads);
 
-  ConvProblem Problem(size_t step, const Volume& in, const Volume& out) const;
+  ConvProblem Problem(size_t step, const Volume& in, const Volume& out, int run_threads) const;
   size_t weights_bytes() const;
 };
 

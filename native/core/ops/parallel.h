@@ -61,4 +61,14 @@ void ParallelForDynamic(int64_t count, const Body& body) {
   for (int64_t i = 0; i < count; ++i) body(i);
 }
 
+// body() on each of `threads` threads; what the body starts runs on its thread alone. The body must
+// not throw.
+template <typename Body>
+void ParallelTeam([[maybe_unused]] int threads, const Body& body) {
+#ifdef _OPENMP
+#pragma omp parallel num_threads(threads)
+#endif
+  body();
+}
+
 }  // namespace sentinode::ops

@@ -61,10 +61,11 @@ int PoolAfter(const Plan& plan, size_t index) {
 }
 
 Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector<Volume>& inputs,
+                                               int threads,
                                                const std::vector<size_t>& extra_workspace) {
   Result<std::vector<Volume>> volumes = PropagateVolumes(layers.plan, inputs);
   if (!volumes.ok()) return volumes.status();
-  std::unique_ptr<Program> program(new Program(layers));
+  std::unique_ptr<Program> program(new Program(layers, threads));
   program->input_volumes_ = inputs;
   program->volumes_ = std::move(volumes.value());
   program->forms_.resize(layers.plan.steps.size());
@@ -82,7 +83,7 @@ Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector
 Status Program::ChooseForm(size_t index, bool tuning) {
   const Step& step = layers_.plan.steps[index];
   ConvProblem problem =
-      layers_.Problem(index, volumes_[Index(step.in[0])], volumes_[Index(step.out)]);
+      layers_.Problem(index, volumes_[Index(step.in[0])], volumes_[Index(step.out)], threads_);
   const int pool = tuning ? -1 : PoolAfter(layers_.plan, index);
   if (pool >= 0) problem.slab_multiple = layers_.plan.steps[Index(pool)].window.kernel[1];
   const std::vector<ConvChoice> possible = ConvCandidates(problem, layers_.plan.exact_taps);
@@ -310,9 +311,15 @@ Status Program::RunStep(size_t index, const Row& row) const {
   return Status::Ok();
 }
 
-Status Program::Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs,
-                    uint8_t* arena) const {
-  const Row row{inputs, outputs, arena};
+Status Program::Run(int64_t index, const std::vector<const float*>& inputs,
+                    const std::vector<float*>& outputs, uint8_t* arena) const {
+  std::vector<const float*> row_inputs = inputs;
+  std::vector<float*> row_outputs = outputs;
+  for (size_t i = 0; i < inputs.size(); ++i) row_inputs[i] += index * input_volumes_[i].elements();
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    row_outputs[i] += index * output_volume(i).elements();
+  }
+  const Row row{row_inputs, row_outputs, arena};
   for (size_t step = 0; step < layers_.plan.steps.size(); ++step) {
     if (CancelRequested()) return Cancelled();
     BeforeStep(step, row);

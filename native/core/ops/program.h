@@ -18,17 +18,20 @@ int PoolAfter(const Plan& plan, size_t step);
 
 class Program {
  public:
+  // For rows that run on `threads` threads, which must be OpenMP's number on the calling thread.
   // `extra_workspace` holds, by step, bytes of workspace to set aside at least (empty for none):
   // room for forms that the tuner tries. The layers must outlive the program.
   static Result<std::unique_ptr<Program>> Make(Layers& layers, const std::vector<Volume>& inputs,
+                                               int threads,
                                                const std::vector<size_t>& extra_workspace = {});
 
-  // One row: planar float32 [c][t][d][h][w] in and out, in the plan's order. `arena` has
-  // arena_bytes(). Several threads may run one program, each with an arena of its own. Fails with
-  // CANCELLED.
-  Status Run(const std::vector<const float*>& inputs, const std::vector<float*>& outputs,
-             uint8_t* arena) const;
+  // Row `row` of a batch: planar float32 [row][c][t][d][h][w] in and out, in the plan's order.
+  // `arena` has arena_bytes(). Several threads may run one program, each with an arena of its own.
+  // Fails with CANCELLED.
+  Status Run(int64_t row, const std::vector<const float*>& inputs,
+             const std::vector<float*>& outputs, uint8_t* arena) const;
 
+  int threads() const { return threads_; }
   size_t arena_bytes() const { return arena_bytes_; }
   // Of all convolutions of a row.
   double flops() const;
@@ -52,13 +55,14 @@ class Program {
   ConvForm::Buffers ConvBuffers(size_t step, const Row& row) const;
 
  private:
-  explicit Program(Layers& layers) : layers_(layers) {}
+  Program(Layers& layers, int threads) : layers_(layers), threads_(threads) {}
   Status ChooseForm(size_t step, bool tuning);
   void PlanBorders(bool tuning, const std::vector<int>& first);
   void PlanMemory(const std::vector<size_t>& extra_workspace);
   Tensor At(int value, const Row& row) const;
 
   Layers& layers_;
+  const int threads_;
   std::vector<Volume> input_volumes_;
   std::vector<Volume> volumes_;                   // by value
   std::vector<std::unique_ptr<ConvForm>> forms_;  // by step, null for other steps

@@ -4,9 +4,11 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
+#include "core/base/cancel.h"
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
 #include "core/ops/report.h"
@@ -80,16 +82,21 @@ Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
 }
 
 Result<std::shared_ptr<const Program>> Region::Prepare(const std::vector<Volume>& inputs) {
+  return Prepare(inputs, layers_->threads);
+}
+
+Result<std::shared_ptr<const Program>> Region::Prepare(const std::vector<Volume>& inputs,
+                                                       int threads) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = std::find_if(programs_.begin(), programs_.end(), [&](const auto& program) {
-    return program->input_volumes() == inputs;
+    return program->threads() == threads && program->input_volumes() == inputs;
   });
   if (found != programs_.end()) {
     programs_.splice(programs_.begin(), programs_, found);
     return programs_.front();
   }
-  const ThreadScope scope(layers_->threads);
-  Result<std::unique_ptr<Program>> made = Program::Make(*layers_, inputs);
+  const ThreadScope scope(threads);
+  Result<std::unique_ptr<Program>> made = Program::Make(*layers_, inputs, threads);
   if (!made.ok()) return made.status();
   programs_.push_front(std::move(made.value()));
   if (programs_.size() > kMaxPrograms) programs_.pop_back();
@@ -97,11 +104,21 @@ Result<std::shared_ptr<const Program>> Region::Prepare(const std::vector<Volume>
   return programs_.front();
 }
 
-std::unique_ptr<Buffer> Region::TakeArena() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (arenas_.empty()) return std::make_unique<Buffer>();
-  std::unique_ptr<Buffer> arena = std::move(arenas_.back());
-  arenas_.pop_back();
+// An arena that somebody gave back, or a new one.
+Result<std::unique_ptr<Buffer>> Region::TakeArena(size_t bytes) {
+  auto arena = std::make_unique<Buffer>();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!arenas_.empty()) {
+      arena = std::move(arenas_.back());
+      arenas_.pop_back();
+    }
+  }
+  bytes = std::max<size_t>(bytes, 1);
+  if (arena->capacity() < bytes) {
+    SENTINODE_RETURN_IF_ERROR(arena->Grow(PageableAllocator(), bytes));
+    AskForLargePages(arena->data(), arena->capacity());
+  }
   return arena;
 }
 
@@ -112,38 +129,72 @@ void Region::GiveArena(std::unique_ptr<Buffer> arena) {
 
 Status Region::Run(const Program& program, int64_t rows, const std::vector<const float*>& inputs,
                    const std::vector<float*>& outputs) {
-  const ThreadScope scope(layers_->threads);
-  PinThreads(layers_->threads);
-  std::unique_ptr<Buffer> arena = TakeArena();
-  const size_t bytes = std::max<size_t>(program.arena_bytes(), 1);
-  if (arena->capacity() < bytes) {
-    SENTINODE_RETURN_IF_ERROR(arena->Grow(PageableAllocator(), bytes));
-    AskForLargePages(arena->data(), arena->capacity());
+  const int threads = layers_->threads;
+  const ThreadScope scope(threads);
+  PinThreads(threads);
+  const int64_t beside = threads > 1 ? rows / threads * threads : 0;
+  if (beside > 0) {
+    const auto alone = Prepare(program.input_volumes(), 1);
+    if (!alone.ok()) return alone.status();
+    SENTINODE_RETURN_IF_ERROR(RunBeside(*alone.value(), {inputs, outputs, 0, beside}));
   }
-  std::vector<const float*> row_inputs = inputs;
-  std::vector<float*> row_outputs = outputs;
+  return beside == rows ? Status::Ok() : RunInTurn(program, {inputs, outputs, beside, rows});
+}
+
+Status Region::RunInTurn(const Program& program, const Rows& rows) {
+  Result<std::unique_ptr<Buffer>> arena = TakeArena(program.arena_bytes());
+  if (!arena.ok()) return arena.status();
   Status status;
-  for (int64_t row = 0; row < rows && status.ok(); ++row) {
-    status = program.Run(row_inputs, row_outputs, arena->data());
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      row_inputs[i] += program.input_volumes()[i].elements();
-    }
-    for (size_t i = 0; i < outputs.size(); ++i) {
-      row_outputs[i] += program.output_volume(i).elements();
-    }
+  for (int64_t row = rows.begin; row < rows.end && status.ok(); ++row) {
+    status = program.Run(row, rows.inputs, rows.outputs, arena.value()->data());
   }
-  GiveArena(std::move(arena));
+  GiveArena(std::move(arena.value()));
   return status;
+}
+
+// Threads take the next row when they are done with one: a processor that others use too computes
+// fewer rows, and nobody waits for it in every layer.
+Status Region::RunBeside(const Program& program, const Rows& rows) {
+  std::atomic<int64_t> next{rows.begin};
+  std::mutex failing;
+  Status failed;
+  const std::atomic<bool>* const cancel = current_cancel_flag;
+  ParallelTeam(layers_->threads, [&] {
+    const CancelScope scope(cancel);
+    Status status;
+    Result<std::unique_ptr<Buffer>> arena = TakeArena(program.arena_bytes());
+    if (arena.ok()) {
+      for (int64_t row = next++; row < rows.end && status.ok(); row = next++) {
+        status = program.Run(row, rows.inputs, rows.outputs, arena.value()->data());
+      }
+      GiveArena(std::move(arena.value()));
+    } else {
+      status = arena.status();
+    }
+    if (status.ok()) return;
+    next = rows.end;
+    const std::lock_guard<std::mutex> lock(failing);
+    failed = status;
+  });
+  return failed;
+}
+
+// Of the program used last: one arena, or one a thread.
+size_t Region::ArenaBytes() const {
+  if (programs_.empty()) return 0;
+  const Program& last = *programs_.front();
+  return last.arena_bytes() * static_cast<size_t>(layers_->threads / last.threads());
 }
 
 size_t Region::planned_bytes() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return layers_->weights_bytes() + (programs_.empty() ? 0 : programs_.front()->arena_bytes());
+  return layers_->weights_bytes() + ArenaBytes();
 }
 
 std::string Region::ReportJson() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return RegionReport(*layers_, programs_.empty() ? nullptr : programs_.front().get());
+  return RegionReport(*layers_, programs_.empty() ? nullptr : programs_.front().get(),
+                      ArenaBytes());
 }
 
 }  // namespace sentinode::ops

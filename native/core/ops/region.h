@@ -34,12 +34,13 @@ class Region {
   // size.
   Result<std::shared_ptr<const Program>> Prepare(const std::vector<Volume>& inputs);
 
-  // Planar float32, `rows` of each, densely one after the other. Fails with CANCELLED,
-  // MEMORY_LIMIT.
+  // Planar float32, `rows` of each, densely one after the other. As many rows as there are threads
+  // run beside each other, a thread a row, so that no thread waits for another within a row; what
+  // is left over runs row by row on all threads. Fails with CANCELLED, MEMORY_LIMIT.
   Status Run(const Program& program, int64_t rows, const std::vector<const float*>& inputs,
              const std::vector<float*>& outputs);
 
-  // Arena and prepared weights of the size used last, in bytes.
+  // Arenas and prepared weights of the size used last, in bytes.
   size_t planned_bytes() const;
   // JSON: {"precision", "threads", "planned_bytes", "arena_bytes", "weights_bytes", "gflop",
   // "layers":
@@ -48,9 +49,21 @@ class Region {
   std::string ReportJson() const;
 
  private:
+  // Rows [begin, end) of a batch.
+  struct Rows {
+    const std::vector<const float*>& inputs;
+    const std::vector<float*>& outputs;
+    int64_t begin;
+    int64_t end;
+  };
+
   Region() = default;
-  std::unique_ptr<Buffer> TakeArena();
+  Result<std::shared_ptr<const Program>> Prepare(const std::vector<Volume>& inputs, int threads);
+  Status RunInTurn(const Program& program, const Rows& rows);
+  Status RunBeside(const Program& program, const Rows& rows);
+  Result<std::unique_ptr<Buffer>> TakeArena(size_t bytes);
   void GiveArena(std::unique_ptr<Buffer> arena);
+  size_t ArenaBytes() const;
 
   std::unique_ptr<Layers> layers_;
   mutable std::mutex mutex_;

@@ -59,13 +59,12 @@ void WriteLayer(std::ostream& out, const Layers& layers, size_t step, const Volu
 
 }  // namespace
 
-std::string RegionReport(const Layers& layers, const Program* program) {
-  const size_t arena = program != nullptr ? program->arena_bytes() : 0;
+std::string RegionReport(const Layers& layers, const Program* program, size_t arena_bytes) {
   const size_t weights = layers.weights_bytes();
   std::ostringstream out;
   out << "{\"precision\":\"" << (layers.element == Element::kBfloat16 ? "bf16" : "fp32")
-      << "\",\"threads\":" << layers.threads << ",\"planned_bytes\":" << arena + weights
-      << ",\"arena_bytes\":" << arena << ",\"weights_bytes\":" << weights;
+      << "\",\"threads\":" << layers.threads << ",\"planned_bytes\":" << arena_bytes + weights
+      << ",\"arena_bytes\":" << arena_bytes << ",\"weights_bytes\":" << weights;
   if (program != nullptr) out << ",\"gflop\":" << program->flops() * 1e-9;
   out << ",\"layers\":[";
   const char* separator = "";

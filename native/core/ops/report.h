@@ -9,6 +9,6 @@
 namespace sentinode::ops {
 
 // `program` is of the size to report on; without one, of the sizes that were measured.
-std::string RegionReport(const Layers& layers, const Program* program);
+std::string RegionReport(const Layers& layers, const Program* program, size_t arena_bytes);
 
 }  // namespace sentinode::ops

@@ -170,12 +170,13 @@ Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
     const Volume& in = volumes.value()[static_cast<size_t>(steps[i].in[0])];
     const Volume& out = volumes.value()[static_cast<size_t>(steps[i].out)];
     if (layers.tuning.Has(static_cast<int>(i), in)) continue;
-    contests[i] = Prepare(layers, i, layers.Problem(i, in, out));
+    contests[i] = Prepare(layers, i, layers.Problem(i, in, out, layers.threads));
     workspace[i] = contests[i].workspace_bytes();
     anything = anything || contests[i].candidates.size() > 1;
   }
   if (!anything) return Status::Ok();
-  Result<std::unique_ptr<Program>> program = Program::Make(layers, inputs, workspace);
+  Result<std::unique_ptr<Program>> program =
+      Program::Make(layers, inputs, layers.threads, workspace);
   if (!program.ok()) return program.status();
 
   Buffer arena;
