@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/ops/arena.h"
 #include "core/ops/conv.h"
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
@@ -137,8 +138,9 @@ Array RunForm(const Case& c, const ConvChoice& choice, Element element, const Ar
       residual != nullptr ? ToBlocked(*residual, element) : std::vector<uint8_t>();
   std::vector<uint8_t> result(static_cast<size_t>(c.out.elements()) * ElementSize(element) + 64,
                               0xff);
-  WeightBuffer workspace(form.value()->workspace_bytes());
-  std::fill_n(workspace.data(), workspace.bytes(), uint8_t{0xff});  // NaN: nothing relies on zeros
+  Arena workspace;
+  EXPECT_TRUE(workspace.Grow(form.value()->workspace_bytes()).ok());
+  std::fill_n(workspace.data(), workspace.capacity(), uint8_t{0xff});  // NaN, not zeros
   ConvForm::Buffers buffers;
   buffers.in = source.data();
   buffers.out = result.data();

@@ -46,7 +46,9 @@ export const settings = {
     .nullable()
     .default(null)
     .describe('folder of compiled models; by default in the user cache folder'),
-  'batch-memory': byteSize.default(2 * 2 ** 30).describe('bytes of batch slots over all models'),
+  'batch-memory': byteSize
+    .default(2 * 2 ** 30)
+    .describe('bytes of batch slots and of values of 4D regions, over all models'),
   'default-max-batch-size': integer(1, 4096)
     .default(4)
     .describe('max_batch_size of batchable models without a configuration'),

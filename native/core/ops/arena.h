@@ -1,8 +1,12 @@
-// Where the values of a program lie: buffers that are not alive at the same time share memory.
+// The memory that a program's values lie in, and where in it they lie: buffers that are not alive
+// at the same time share memory.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
+
+#include "core/base/status.h"
 
 namespace sentinode::ops {
 
@@ -22,5 +26,28 @@ inline constexpr size_t kArenaAlignment = 4096;
 
 // Greedy by size, largest first, each at the lowest offset that is free during its life.
 ArenaPlan PlanArena(const std::vector<Lifetime>& buffers);
+
+// Pages of its own, on large ones where the system has them, which go back to the system with it;
+// counted in the process's account of memory. Not for several threads at once.
+class Arena {
+ public:
+  Arena() = default;
+  ~Arena() { Reset(); }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Makes room for `bytes` bytes; the contents are lost where it has to grow. Fails with
+  // MEMORY_LIMIT, and is empty then.
+  Status Grow(size_t bytes);
+
+  uint8_t* data() const { return data_; }
+  size_t capacity() const { return capacity_; }
+
+ private:
+  void Reset();
+
+  uint8_t* data_ = nullptr;
+  size_t capacity_ = 0;
+};
 
 }  // namespace sentinode::ops

@@ -1,8 +1,6 @@
 #include "core/ops/conv.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 
 #include "core/ops/onednn.h"
 #include "core/ops/toom_cook.h"
@@ -10,7 +8,6 @@
 namespace sentinode::ops {
 namespace {
 
-constexpr size_t kAlignment = 64;
 constexpr size_t kCacheBudget = size_t{6} << 20;
 constexpr size_t kLeastBudget = size_t{256} << 10;
 // Input channels up to which the narrow form is tried: beyond, a matrix product is as good.
@@ -50,22 +47,6 @@ bool SuitsOneDnn(const ConvProblem& p) {
 
 }  // namespace
 
-WeightBuffer::WeightBuffer(size_t bytes) : bytes_(bytes) {
-  const size_t rounded = std::max<size_t>((bytes + kAlignment - 1) / kAlignment, 1) * kAlignment;
-  data_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, rounded)));
-  if (!data_) throw std::bad_alloc();
-}
-
-void WeightBuffer::Free::operator()(uint8_t* data) const { std::free(data); }
-
-size_t WeightCache::bytes() const {
-  size_t sum = 0;
-  for (const auto& [name, kept] : kept_) {
-    if (const auto buffer = kept.lock()) sum += buffer->bytes();
-  }
-  return sum;
-}
-
 std::string ToString(const ConvChoice& choice) {
   const std::string precision = choice.products == Element::kBfloat16 ? "bf16" : "fp32";
   switch (choice.kind) {
@@ -95,28 +76,23 @@ size_t WorkspaceBudget(const ConvProblem& p) {
   return std::clamp(values / 5 * 3, kLeastBudget, kCacheBudget);
 }
 
-std::vector<float> TransformWeights(const ConvProblem& p, int tile) {
+void TransformWeights(const ConvProblem& p, const ToomCook& form, int product, float* to) {
   const Window& w = p.step->window;
-  const ToomCook form = MakeToomCook(tile, w.kernel[0]);
   const size_t taps = static_cast<size_t>(form.taps);
   const size_t inner =
       static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
   const size_t pairs = static_cast<size_t>(p.out.c * GroupChannels(p));
-  std::vector<float> products(static_cast<size_t>(form.products) * pairs * inner);
-  for (size_t j = 0; j < static_cast<size_t>(form.products); ++j) {
-    for (size_t pair = 0; pair < pairs; ++pair) {
-      const float* from = p.weights + pair * taps * inner;
-      float* to = products.data() + (j * pairs + pair) * inner;
-      for (size_t i = 0; i < inner; ++i) {
-        double sum = 0;
-        for (size_t tap = 0; tap < taps; ++tap) {
-          sum += form.weight[j * taps + tap] * static_cast<double>(from[tap * inner + i]);
-        }
-        to[i] = static_cast<float>(sum);
+  const double* row = form.weight.data() + static_cast<size_t>(product) * taps;
+  for (size_t pair = 0; pair < pairs; ++pair) {
+    const float* from = p.weights + pair * taps * inner;
+    for (size_t i = 0; i < inner; ++i) {
+      double sum = 0;
+      for (size_t tap = 0; tap < taps; ++tap) {
+        sum += row[tap] * static_cast<double>(from[tap * inner + i]);
       }
+      *to++ = static_cast<float>(sum);
     }
   }
-  return products;
 }
 
 std::vector<ConvChoice> ConvCandidates(const ConvProblem& p, bool exact_taps) {

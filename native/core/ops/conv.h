@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,43 +12,12 @@
 #include "core/base/status.h"
 #include "core/ops/geometry.h"
 #include "core/ops/plan.h"
+#include "core/ops/prepared_weights.h"
 #include "core/ops/simd.h"
 
 namespace sentinode::ops {
 
-// Memory for prepared weights, aligned for vectors.
-class WeightBuffer {
- public:
-  explicit WeightBuffer(size_t bytes);
-  uint8_t* data() { return data_.get(); }
-  const uint8_t* data() const { return data_.get(); }
-  size_t bytes() const { return bytes_; }
-
- private:
-  struct Free {
-    void operator()(uint8_t* data) const;
-  };
-  std::unique_ptr<uint8_t, Free> data_;
-  size_t bytes_;
-};
-
-// The prepared weights of one layer that are in use, by the name of their form and layout. Forms of
-// several sizes share them; they go with the last form that uses them. Not for several threads.
-class WeightCache {
- public:
-  template <typename Make>
-  std::shared_ptr<const WeightBuffer> Get(const std::string& name, const Make& make) {
-    std::weak_ptr<const WeightBuffer>& kept = kept_[name];
-    std::shared_ptr<const WeightBuffer> buffer = kept.lock();
-    if (!buffer) kept = buffer = make();
-    return buffer;
-  }
-  // Of those in use.
-  size_t bytes() const;
-
- private:
-  std::map<std::string, std::weak_ptr<const WeightBuffer>> kept_;
-};
+struct ToomCook;
 
 struct ConvProblem {
   const Step* step = nullptr;
@@ -123,8 +91,8 @@ Result<std::unique_ptr<ConvForm>> MakeNarrowConv(const ConvProblem& problem,
                                                  const ConvChoice& choice, WeightCache& cache);
 Result<std::unique_ptr<ConvForm>> MakeDepthwiseConv(const ConvProblem& problem, WeightCache& cache);
 
-// The weights of the products of F(tile, kT): [product][out][in / groups][kD][kH][kW].
-std::vector<float> TransformWeights(const ConvProblem& problem, int tile);
+// The weights of one product of F(m, kT), [out][in / groups][kD][kH][kW], to `to`.
+void TransformWeights(const ConvProblem& problem, const ToomCook& form, int product, float* to);
 
 // Whether the fast form exists: stride and dilation 1 along T and a kernel of 2 to 5 frames.
 bool HasFastForm(const Step& step);

@@ -27,13 +27,11 @@ void DepthwiseConv::Prepare(WeightCache& cache) {
   const size_t channels = static_cast<size_t>(problem_.out.c);
   size_t taps = 1;
   for (const int k : problem_.step->window.kernel) taps *= static_cast<size_t>(k);
-  weights_ = cache.Get("depthwise", [&] {
-    auto buffer = std::make_shared<WeightBuffer>(taps * channels * sizeof(float));
-    float* to = reinterpret_cast<float*>(buffer->data());
+  weights_ = cache.Get("depthwise", taps * channels * sizeof(float), [&](uint8_t* data) {
+    float* to = reinterpret_cast<float*>(data);
     for (size_t tap = 0; tap < taps; ++tap) {
       for (size_t c = 0; c < channels; ++c) *to++ = problem_.weights[c * taps + tap];
     }
-    return buffer;
   });
   weights_bytes_ = weights_->bytes();
 }

@@ -24,7 +24,7 @@ class DirectConv : public ConvForm {
   explicit DirectConv(const ConvProblem& problem) : problem_(problem) {}
   Status MakePrimitives();
   void PrepareWeights(WeightCache& cache);
-  std::shared_ptr<const WeightBuffer> LayOut(const Conv3d& conv) const;
+  void LayOut(const Conv3d& conv, uint8_t* to) const;
   unsigned RoleOf(size_t index, size_t taps) const;
   std::vector<int> TapsOf(int64_t frame) const;
   int64_t InputFrame(int64_t frame, int tap) const;
@@ -113,16 +113,14 @@ unsigned DirectConv::RoleOf(size_t index, size_t taps) const {
 
 size_t TapBytes(const Conv3d& conv) { return (conv.weights_bytes() + 63) / 64 * 64; }
 
-std::shared_ptr<const WeightBuffer> DirectConv::LayOut(const Conv3d& conv) const {
+void DirectConv::LayOut(const Conv3d& conv, uint8_t* to) const {
   const Window& w = problem_.step->window;
   const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
   const int taps = w.kernel[0];
-  auto buffer = std::make_shared<WeightBuffer>(TapBytes(conv) * static_cast<size_t>(taps));
   for (int tap = 0; tap < taps; ++tap) {
     conv.PrepareWeights(problem_.weights + tap * inner, taps * inner,
-                        buffer->data() + TapBytes(conv) * static_cast<size_t>(tap));
+                        to + TapBytes(conv) * static_cast<size_t>(tap));
   }
-  return buffer;
 }
 
 // One buffer serves all roles, unless oneDNN wants different layouts for them.
@@ -131,7 +129,9 @@ void DirectConv::PrepareWeights(WeightCache& cache) {
   for (unsigned role = 0; role < 4; ++role) {
     if (!primitives_[role]) continue;
     const Conv3d& conv = *primitives_[role];
-    weights_[role] = cache.Get("direct:" + conv.weights_layout(), [&] { return LayOut(conv); });
+    const size_t bytes = TapBytes(conv) * static_cast<size_t>(problem_.step->window.kernel[0]);
+    weights_[role] =
+        cache.Get("direct:" + conv.weights_layout(), bytes, [&](uint8_t* to) { LayOut(conv, to); });
     const WeightBuffer* buffer = weights_[role].get();
     if (std::find(counted.begin(), counted.end(), buffer) != counted.end()) continue;
     counted.push_back(buffer);

@@ -175,16 +175,15 @@ Tile FastConv::MakeTile(int64_t from, int outputs, WeightCache& cache) const {
 
   const Conv3d& conv = *slabs_[0].conv;
   const std::string name = "fast" + std::to_string(outputs) + ":" + conv.weights_layout();
-  tile.weights = cache.Get(name, [&] {
-    const std::vector<float> transformed = TransformWeights(problem_, outputs);
-    const size_t products = static_cast<size_t>(form.products);
+  const size_t bytes = weights_stride_ * static_cast<size_t>(form.products);
+  tile.weights = cache.Get(name, bytes, [&](uint8_t* to) {
     const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
-    auto buffer = std::make_shared<WeightBuffer>(weights_stride_ * products);
-    for (size_t j = 0; j < products; ++j) {
-      conv.PrepareWeights(transformed.data() + transformed.size() / products * j, inner,
-                          buffer->data() + weights_stride_ * j);
+    const int64_t pairs = problem_.out.c * (problem_.in.c / problem_.step->groups);
+    std::vector<float> transformed(static_cast<size_t>(pairs * inner));
+    for (int j = 0; j < form.products; ++j) {
+      TransformWeights(problem_, form, j, transformed.data());
+      conv.PrepareWeights(transformed.data(), inner, to + weights_stride_ * static_cast<size_t>(j));
     }
-    return buffer;
   });
   return tile;
 }

@@ -50,8 +50,9 @@ class NarrowConv : public ConvForm {
  private:
   Group DirectGroup(WeightCache& cache) const;
   Group FastGroup(int64_t from, int outputs, WeightCache& cache) const;
-  std::shared_ptr<const WeightBuffer> PackWeights(const float* from, int count, size_t pair_stride,
-                                                  size_t stride) const;
+  size_t PackedBytes(int count) const;
+  void PackWeights(const float* from, int count, size_t pair_stride, size_t stride,
+                   float* to) const;
   void Layout();
   void PrepareRows(const Group& group, int64_t depth_from, int64_t depth_count,
                    const Buffers& buffers) const;
@@ -93,20 +94,24 @@ NarrowConv::NarrowConv(const ConvProblem& problem, const ConvChoice& choice)
   out_channels_ = static_cast<size_t>(problem.step->groups) * blocks_ * lanes_;
 }
 
+size_t NarrowConv::PackedBytes(int count) const {
+  const Window& w = problem_.step->window;
+  const size_t inner =
+      static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
+  return static_cast<size_t>(problem_.step->groups) * blocks_ * static_cast<size_t>(count) * inner *
+         static_cast<size_t>(group_in_) * lanes_ * sizeof(float);
+}
+
 // [group][block][unit of count][kd][kh][kw][c][lane] from [out][in][unit][kd][kh][kw], or from
 // [unit][out][in][kd][kh][kw]: a pair's units are `stride` apart, pairs `pair_stride`.
-std::shared_ptr<const WeightBuffer> NarrowConv::PackWeights(const float* from, int count,
-                                                            size_t pair_stride,
-                                                            size_t stride) const {
+void NarrowConv::PackWeights(const float* from, int count, size_t pair_stride, size_t stride,
+                             float* to) const {
   const Window& w = problem_.step->window;
   const size_t inner =
       static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
   const size_t group_out = static_cast<size_t>(group_out_);
   const size_t group_in = static_cast<size_t>(group_in_);
   const size_t vectors = static_cast<size_t>(problem_.step->groups) * blocks_;
-  auto buffer = std::make_shared<WeightBuffer>(vectors * static_cast<size_t>(count) * inner *
-                                               group_in * lanes_ * sizeof(float));
-  float* to = reinterpret_cast<float*>(buffer->data());
   for (size_t vector = 0; vector < vectors; ++vector) {
     for (size_t unit = 0; unit < static_cast<size_t>(count); ++unit) {
       for (size_t i = 0; i < inner; ++i) {
@@ -121,7 +126,6 @@ std::shared_ptr<const WeightBuffer> NarrowConv::PackWeights(const float* from, i
       }
     }
   }
-  return buffer;
 }
 
 Group NarrowConv::DirectGroup(WeightCache& cache) const {
@@ -141,9 +145,10 @@ Group NarrowConv::DirectGroup(WeightCache& cache) const {
   }
   const size_t inner =
       static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
-  group.weights = cache.Get("narrow", [&] {
-    return PackWeights(problem_.weights, w.kernel[0], static_cast<size_t>(w.kernel[0]) * inner,
-                       inner);
+  const std::string name = "narrow x" + std::to_string(lanes_);
+  group.weights = cache.Get(name, PackedBytes(w.kernel[0]), [&](uint8_t* to) {
+    PackWeights(problem_.weights, w.kernel[0], static_cast<size_t>(w.kernel[0]) * inner, inner,
+                reinterpret_cast<float*>(to));
   });
   return group;
 }
@@ -168,12 +173,16 @@ Group NarrowConv::FastGroup(int64_t from, int outputs, WeightCache& cache) const
     group.products.push_back({{j}, {j}});
   }
   group.output_matrix.assign(form.output.begin(), form.output.end());
-  group.weights = cache.Get("narrow-fast" + std::to_string(outputs), [&] {
-    const std::vector<float> transformed = TransformWeights(problem_, outputs);
+  const std::string name = "narrow-fast" + std::to_string(outputs) + " x" + std::to_string(lanes_);
+  group.weights = cache.Get(name, PackedBytes(form.products), [&](uint8_t* to) {
     const size_t inner =
         static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
-    return PackWeights(transformed.data(), form.products, inner,
-                       transformed.size() / static_cast<size_t>(form.products));
+    const size_t product = static_cast<size_t>(problem_.out.c * group_in_) * inner;
+    std::vector<float> transformed(product * static_cast<size_t>(form.products));
+    for (int j = 0; j < form.products; ++j) {
+      TransformWeights(problem_, form, j, transformed.data() + product * static_cast<size_t>(j));
+    }
+    PackWeights(transformed.data(), form.products, inner, product, reinterpret_cast<float*>(to));
   });
   return group;
 }

@@ -7,6 +7,19 @@
 
 namespace sentinode::ops {
 
+namespace {
+
+// Names the raw weights of a convolution by their contents: the file is named after its own.
+std::string WeightsIdentity(const Plan& plan, const Step& step) {
+  std::string identity = plan.weights_name + " at " + std::to_string(step.weight);
+  const int in = plan.value_channels[static_cast<size_t>(step.in[0])];
+  for (const int size : {step.channels, in, step.groups}) identity += ' ' + std::to_string(size);
+  for (const int size : step.window.kernel) identity += ' ' + std::to_string(size);
+  return identity;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Layers>> Layers::Load(Plan plan, const std::string& folder, int threads) {
   auto layers = std::make_unique<Layers>();
   layers->plan = std::move(plan);
@@ -23,6 +36,9 @@ Result<std::unique_ptr<Layers>> Layers::Load(Plan plan, const std::string& folde
   for (size_t i = 0; i < layers->plan.steps.size(); ++i) {
     const Step& step = layers->plan.steps[i];
     LayerParameters& parameters = layers->parameters[i];
+    if (step.kind == StepKind::kConv) {
+      parameters.weights = WeightCache(folder, WeightsIdentity(layers->plan, step));
+    }
     const int64_t channels = layers->plan.value_channels[static_cast<size_t>(step.out)];
     if (step.bias != kNoOffset) parameters.bias = Cyclic(data + step.bias, channels);
     if (step.scale != kNoOffset) parameters.scale = Cyclic(data + step.scale, channels);

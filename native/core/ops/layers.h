@@ -28,6 +28,7 @@ struct Layers {
   Element element = Element::kFloat32;      // of the values
   int threads = 1;
   TuningTable tuning;
+  size_t tuning_bytes = 0;  // of the values, where anything was measured in this process
 
   // Reads the parameters out of the side file. `folder` is the compiled model's.
   static Result<std::unique_ptr<Layers>> Load(Plan plan, const std::string& folder, int threads);

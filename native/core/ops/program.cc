@@ -61,8 +61,7 @@ int PoolAfter(const Plan& plan, size_t index) {
 }
 
 Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector<Volume>& inputs,
-                                               int threads,
-                                               const std::vector<size_t>& extra_workspace) {
+                                               int threads, const std::vector<bool>& tried) {
   Result<std::vector<Volume>> volumes = PropagateVolumes(layers.plan, inputs);
   if (!volumes.ok()) return volumes.status();
   std::unique_ptr<Program> program(new Program(layers, threads));
@@ -74,9 +73,10 @@ Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector
   program->pooled_.assign(layers.plan.steps.size(), false);
   for (size_t step = 0; step < layers.plan.steps.size(); ++step) {
     if (layers.plan.steps[step].kind != StepKind::kConv) continue;
-    SENTINODE_RETURN_IF_ERROR(program->ChooseForm(step, !extra_workspace.empty()));
+    if (!tried.empty() && tried[step]) continue;
+    SENTINODE_RETURN_IF_ERROR(program->ChooseForm(step, !tried.empty()));
   }
-  program->PlanMemory(extra_workspace);
+  program->PlanMemory(!tried.empty());
   return program;
 }
 
@@ -151,7 +151,7 @@ void Program::PlanBorders(bool tuning, const std::vector<int>& first) {
   }
 }
 
-void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
+void Program::PlanMemory(bool tuning) {
   const Plan& plan = layers_.plan;
   const size_t values = volumes_.size();
   const int none = -1;
@@ -165,7 +165,7 @@ void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
     }
     first[Index(plan.steps[i].out)] = last[Index(plan.steps[i].out)] = now;
   }
-  PlanBorders(!extra_workspace.empty(), first);
+  PlanBorders(tuning, first);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     if (pool_[i] < 0) continue;
     external_[Index(plan.steps[i].out)] = kElsewhere;
@@ -199,7 +199,6 @@ void Program::PlanMemory(const std::vector<size_t>& extra_workspace) {
   const size_t workspaces = buffers.size();
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     size_t bytes = forms_[i] ? forms_[i]->workspace_bytes() : 0;
-    if (!extra_workspace.empty()) bytes = std::max(bytes, extra_workspace[i]);
     slab_offsets_.push_back((bytes + 63) / 64 * 64);
     if (pool_[i] >= 0) {
       const Volume& v = volumes_[Index(plan.steps[i].out)];

@@ -19,11 +19,10 @@ int PoolAfter(const Plan& plan, size_t step);
 class Program {
  public:
   // For rows that run on `threads` threads, which must be OpenMP's number on the calling thread.
-  // `extra_workspace` holds, by step, bytes of workspace to set aside at least (empty for none):
-  // room for forms that the tuner tries. The layers must outlive the program.
+  // `tried` says, by step, which convolutions the tuner runs in forms of its own (empty outside of
+  // tuning): they get none here, and all values lie inside. The layers must outlive the program.
   static Result<std::unique_ptr<Program>> Make(Layers& layers, const std::vector<Volume>& inputs,
-                                               int threads,
-                                               const std::vector<size_t>& extra_workspace = {});
+                                               int threads, const std::vector<bool>& tried = {});
 
   // Row `row` of a batch: planar float32 [row][c][t][d][h][w] in and out, in the plan's order.
   // `arena` has arena_bytes(). Several threads may run one program, each with an arena of its own.
@@ -58,7 +57,7 @@ class Program {
   Program(Layers& layers, int threads) : layers_(layers), threads_(threads) {}
   Status ChooseForm(size_t step, bool tuning);
   void PlanBorders(bool tuning, const std::vector<int>& first);
-  void PlanMemory(const std::vector<size_t>& extra_workspace);
+  void PlanMemory(bool tuning);
   Tensor At(int value, const Row& row) const;
 
   Layers& layers_;

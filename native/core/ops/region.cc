@@ -1,11 +1,9 @@
 #include "core/ops/region.h"
 
 #include <sched.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cstdint>
 #include <utility>
 
 #include "core/base/cancel.h"
@@ -19,15 +17,6 @@ namespace {
 
 // Sizes that a region is ready for at a time.
 constexpr size_t kMaxPrograms = 16;
-
-// Large pages spare the processor most of its address translation; where the system has none,
-// nothing changes.
-void AskForLargePages(uint8_t* data, size_t bytes) {
-  constexpr uintptr_t kPage = 4096;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / kPage * kPage;
-  if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-}
 
 // Gives this thread and its OpenMP threads a processor each, once, where together they take all
 // that the process has: between runs they sleep, and the system would wake two of them on one
@@ -105,8 +94,8 @@ Result<std::shared_ptr<const Program>> Region::Prepare(const std::vector<Volume>
 }
 
 // An arena that somebody gave back, or a new one.
-Result<std::unique_ptr<Buffer>> Region::TakeArena(size_t bytes) {
-  auto arena = std::make_unique<Buffer>();
+Result<std::unique_ptr<Arena>> Region::TakeArena(size_t bytes) {
+  auto arena = std::make_unique<Arena>();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!arenas_.empty()) {
@@ -114,15 +103,11 @@ Result<std::unique_ptr<Buffer>> Region::TakeArena(size_t bytes) {
       arenas_.pop_back();
     }
   }
-  bytes = std::max<size_t>(bytes, 1);
-  if (arena->capacity() < bytes) {
-    SENTINODE_RETURN_IF_ERROR(arena->Grow(PageableAllocator(), bytes));
-    AskForLargePages(arena->data(), arena->capacity());
-  }
+  SENTINODE_RETURN_IF_ERROR(arena->Grow(bytes));
   return arena;
 }
 
-void Region::GiveArena(std::unique_ptr<Buffer> arena) {
+void Region::GiveArena(std::unique_ptr<Arena> arena) {
   const std::lock_guard<std::mutex> lock(mutex_);
   arenas_.push_back(std::move(arena));
 }
@@ -142,7 +127,7 @@ Status Region::Run(const Program& program, int64_t rows, const std::vector<const
 }
 
 Status Region::RunInTurn(const Program& program, const Rows& rows) {
-  Result<std::unique_ptr<Buffer>> arena = TakeArena(program.arena_bytes());
+  Result<std::unique_ptr<Arena>> arena = TakeArena(program.arena_bytes());
   if (!arena.ok()) return arena.status();
   Status status;
   for (int64_t row = rows.begin; row < rows.end && status.ok(); ++row) {
@@ -162,7 +147,7 @@ Status Region::RunBeside(const Program& program, const Rows& rows) {
   ParallelTeam(layers_->threads, [&] {
     const CancelScope scope(cancel);
     Status status;
-    Result<std::unique_ptr<Buffer>> arena = TakeArena(program.arena_bytes());
+    Result<std::unique_ptr<Arena>> arena = TakeArena(program.arena_bytes());
     if (arena.ok()) {
       for (int64_t row = next++; row < rows.end && status.ok(); row = next++) {
         status = program.Run(row, rows.inputs, rows.outputs, arena.value()->data());
@@ -188,7 +173,7 @@ size_t Region::ArenaBytes() const {
 
 size_t Region::planned_bytes() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return layers_->weights_bytes() + ArenaBytes();
+  return PlannedBytes(*layers_, ArenaBytes());
 }
 
 std::string Region::ReportJson() const {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/base/memory.h"
 #include "core/base/status.h"
+#include "core/ops/arena.h"
 #include "core/ops/layers.h"
 #include "core/ops/program.h"
 
@@ -61,14 +61,14 @@ class Region {
   Result<std::shared_ptr<const Program>> Prepare(const std::vector<Volume>& inputs, int threads);
   Status RunInTurn(const Program& program, const Rows& rows);
   Status RunBeside(const Program& program, const Rows& rows);
-  Result<std::unique_ptr<Buffer>> TakeArena(size_t bytes);
-  void GiveArena(std::unique_ptr<Buffer> arena);
+  Result<std::unique_ptr<Arena>> TakeArena(size_t bytes);
+  void GiveArena(std::unique_ptr<Arena> arena);
   size_t ArenaBytes() const;
 
   std::unique_ptr<Layers> layers_;
   mutable std::mutex mutex_;
   std::list<std::shared_ptr<const Program>> programs_;  // the one used last first
-  std::vector<std::unique_ptr<Buffer>> arenas_;         // those that nobody runs in
+  std::vector<std::unique_ptr<Arena>> arenas_;          // those that nobody runs in
 };
 
 }  // namespace sentinode::ops

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/operator_failure.h"
 #include "core/ops/region.h"
 
 namespace sentinode {
@@ -19,6 +20,7 @@ using ops::Volume;
 class SessionOperators;
 
 Ort::Status ToOrt(const Status& status) {
+  operator_failure = status;
   return Ort::Status((status.code() + ": " + status.message()).c_str(), ORT_FAIL);
 }
 

@@ -1,5 +1,6 @@
 #include "core/ops/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -59,12 +60,16 @@ void WriteLayer(std::ostream& out, const Layers& layers, size_t step, const Volu
 
 }  // namespace
 
+size_t PlannedBytes(const Layers& layers, size_t arena_bytes) {
+  return layers.weights_bytes() + std::max(arena_bytes, layers.tuning_bytes);
+}
+
 std::string RegionReport(const Layers& layers, const Program* program, size_t arena_bytes) {
-  const size_t weights = layers.weights_bytes();
   std::ostringstream out;
   out << "{\"precision\":\"" << (layers.element == Element::kBfloat16 ? "bf16" : "fp32")
-      << "\",\"threads\":" << layers.threads << ",\"planned_bytes\":" << arena_bytes + weights
-      << ",\"arena_bytes\":" << arena_bytes << ",\"weights_bytes\":" << weights;
+      << "\",\"threads\":" << layers.threads
+      << ",\"planned_bytes\":" << PlannedBytes(layers, arena_bytes)
+      << ",\"arena_bytes\":" << arena_bytes << ",\"weights_bytes\":" << layers.weights_bytes();
   if (program != nullptr) out << ",\"gflop\":" << program->flops() * 1e-9;
   out << ",\"layers\":[";
   const char* separator = "";

@@ -10,7 +10,7 @@
 #include <random>
 #include <utility>
 
-#include "core/base/memory.h"
+#include "core/ops/arena.h"
 #include "core/ops/program.h"
 
 namespace sentinode::ops {
@@ -72,15 +72,16 @@ double RunTimed(const ConvForm& form, const ConvForm::Buffers& buffers) {
 
 struct Candidate {
   ConvChoice choice;
-  std::unique_ptr<ConvForm> form;
+  std::shared_ptr<const ConvForm> form;
 };
 
 struct Contest {
   size_t step = 0;
   ConvProblem problem;
+  WeightCache weights;  // in memory: what loses is not kept
   std::vector<Candidate> candidates;
   // Computes in float32 whatever the layer's values are.
-  std::unique_ptr<ConvForm> reference;
+  std::shared_ptr<const ConvForm> reference;
   // A pool follows that narrow forms feed while their output is in the cache.
   bool feeds_pool = false;
 
@@ -97,14 +98,20 @@ Contest Prepare(Layers& layers, size_t step, const ConvProblem& problem) {
   contest.problem = problem;
   contest.feeds_pool = PoolAfter(layers.plan, step) >= 0;
   for (const ConvChoice& choice : ConvCandidates(problem, layers.plan.exact_taps)) {
-    auto form = MakeConvForm(problem, choice, layers.parameters[step].weights);
+    auto form = MakeConvForm(problem, choice, contest.weights);
     if (form.ok()) contest.candidates.push_back({choice, std::move(form.value())});
   }
+  const ConvChoice narrow{ConvKind::kNarrow, 0, Element::kFloat32};
   const bool exact = problem.element == Element::kFloat32;
-  const ConvChoice reference{exact ? ConvCandidates(problem, true).back().kind : ConvKind::kNarrow,
-                             0, Element::kFloat32};
-  auto form = MakeConvForm(problem, reference, layers.parameters[step].weights);
-  if (form.ok()) contest.reference = std::move(form.value());
+  const ConvChoice wanted = exact ? ConvCandidates(problem, true).back() : narrow;
+  // What oneDNN refuses, the narrow form does.
+  for (const ConvChoice& choice : {wanted, narrow}) {
+    auto form = MakeConvForm(problem, choice, contest.weights);
+    if (!form.ok()) continue;
+    contest.reference = std::move(form.value());
+    if (contest.candidates.empty()) contest.candidates.push_back({choice, contest.reference});
+    break;
+  }
   return contest;
 }
 
@@ -162,49 +169,43 @@ Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
   const Result<std::vector<Volume>> volumes = PropagateVolumes(layers.plan, inputs);
   if (!volumes.ok()) return Status::Ok();
   const std::vector<Step>& steps = layers.plan.steps;
-  std::vector<Contest> contests(steps.size());
-  std::vector<size_t> workspace(steps.size(), 0);
-  bool anything = false;
+  const auto problem_of = [&](size_t i) {
+    return layers.Problem(i, volumes.value()[static_cast<size_t>(steps[i].in[0])],
+                          volumes.value()[static_cast<size_t>(steps[i].out)], layers.threads);
+  };
+  std::vector<bool> tried(steps.size(), false);
   for (size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].kind != StepKind::kConv) continue;
-    const Volume& in = volumes.value()[static_cast<size_t>(steps[i].in[0])];
-    const Volume& out = volumes.value()[static_cast<size_t>(steps[i].out)];
-    if (layers.tuning.Has(static_cast<int>(i), in)) continue;
-    contests[i] = Prepare(layers, i, layers.Problem(i, in, out, layers.threads));
-    workspace[i] = contests[i].workspace_bytes();
-    anything = anything || contests[i].candidates.size() > 1;
+    const ConvProblem problem = problem_of(i);
+    tried[i] = !layers.tuning.Has(static_cast<int>(i), problem.in) &&
+               ConvCandidates(problem, layers.plan.exact_taps).size() > 1;
   }
-  if (!anything) return Status::Ok();
-  Result<std::unique_ptr<Program>> program =
-      Program::Make(layers, inputs, layers.threads, workspace);
+  if (std::find(tried.begin(), tried.end(), true) == tried.end()) return Status::Ok();
+  Result<std::unique_ptr<Program>> program = Program::Make(layers, inputs, layers.threads, tried);
   if (!program.ok()) return program.status();
 
-  Buffer arena;
-  SENTINODE_RETURN_IF_ERROR(
-      arena.Grow(PageableAllocator(), std::max<size_t>(program.value()->arena_bytes(), 1)));
-  std::vector<std::vector<float>> noise;
-  std::vector<std::vector<float>> results;
-  std::vector<const float*> row_inputs;
-  std::vector<float*> row_outputs;
-  for (const Volume& input : inputs) {
-    noise.emplace_back(static_cast<size_t>(input.elements()));
-    FillWithNoise(noise.back().data(), noise.back().size());
-    row_inputs.push_back(noise.back().data());
-  }
-  for (size_t i = 0; i < layers.plan.outputs.size(); ++i) {
-    results.emplace_back(static_cast<size_t>(program.value()->output_volume(i).elements()));
-    row_outputs.push_back(results.back().data());
-  }
-  const Program::Row row{row_inputs, row_outputs, arena.data()};
+  Arena arena;
+  Arena workspace;
+  SENTINODE_RETURN_IF_ERROR(arena.Grow(program.value()->arena_bytes()));
+  layers.tuning_bytes = std::max(layers.tuning_bytes, arena.capacity());
+  int64_t largest = 0;
+  for (const Volume& input : inputs) largest = std::max(largest, input.elements());
+  std::vector<float> noise(static_cast<size_t>(largest));
+  FillWithNoise(noise.data(), noise.size());
+  const std::vector<const float*> row_inputs(inputs.size(), noise.data());
+  const std::vector<float*> no_outputs;
+  const Program::Row row{row_inputs, no_outputs, arena.data()};
   for (size_t i = 0; i < steps.size(); ++i) {
     program.value()->BeforeStep(i, row);
-    if (contests[i].candidates.size() > 1 && contests[i].reference) {
-      layers.tuning.Add(Decide(contests[i], program.value()->ConvBuffers(i, row)));
-    } else {
+    if (!tried[i]) {
       SENTINODE_RETURN_IF_ERROR(program.value()->RunStep(i, row));
+      continue;
     }
-    contests[i] = Contest();
-    program.value()->AfterStep(i, row);
+    const Contest contest = Prepare(layers, i, problem_of(i));
+    SENTINODE_RETURN_IF_ERROR(workspace.Grow(contest.workspace_bytes()));
+    ConvForm::Buffers buffers = program.value()->ConvBuffers(i, row);
+    buffers.workspace = workspace.data();
+    layers.tuning.Add(Decide(contest, buffers));
   }
   return Status::Ok();
 }

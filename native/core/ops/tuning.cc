@@ -1,7 +1,5 @@
 #include "core/ops/tuning.h"
 
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -14,6 +12,9 @@
 #include <cpuid.h>
 #endif
 
+#include "core/base/build_id.h"
+#include "core/base/draft_file.h"
+#include "core/base/hash.h"
 #include "core/ops/onednn.h"
 #include "core/ops/simd.h"
 
@@ -28,12 +29,6 @@ double Distance(const Volume& a, const Volume& b) {
   };
   // The number of frames decides how they divide into tiles, so it counts for more.
   return 4 * part(a.t, b.t) + part(a.d, b.d) + part(a.h, b.h) + part(a.w, b.w);
-}
-
-uint64_t Hash(const std::string& text) {
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return hash;
 }
 
 std::string ProcessorName() {
@@ -130,10 +125,11 @@ TuningTable TuningTable::Parse(const std::string& text) {
 }
 
 std::string TuningFileName(const std::string& plan_text, int threads) {
-  const uint64_t hash = Hash(plan_text + '\n' + ProcessorName() + '\n' + GetKernels().name + '\n' +
-                             OneDnnVersion() + '\n' + std::to_string(threads));
+  const std::string what = plan_text + '\n' + ProcessorName() + '\n' + GetKernels().name + '\n' +
+                           OneDnnVersion() + '\n' + BuildId() + '\n' + std::to_string(threads);
   char name[32];
-  std::snprintf(name, sizeof name, "%016llx.tuning", static_cast<unsigned long long>(hash));
+  std::snprintf(name, sizeof name, "%016llx.tuning",
+                static_cast<unsigned long long>(Hash(what.data(), what.size())));
   return name;
 }
 
@@ -145,16 +141,8 @@ TuningTable LoadTuning(const std::string& path) {
 }
 
 void SaveTuning(const std::string& path, const TuningTable& table) {
-  const std::string temporary = path + "." + std::to_string(getpid());
-  {
-    std::ofstream file(temporary);
-    file << table.Serialize();
-    if (!file.flush()) {
-      std::remove(temporary.c_str());
-      return;
-    }
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) std::remove(temporary.c_str());
+  DraftFile draft(path);
+  if (draft.descriptor() >= 0 && draft.Write(table.Serialize())) draft.Publish();
 }
 
 }  // namespace sentinode::ops

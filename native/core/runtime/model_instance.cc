@@ -10,6 +10,7 @@
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
+#include "core/base/operator_failure.h"
 #include "core/runtime/batch_slot.h"
 #include "core/runtime/ort.h"
 #include "core/runtime/outputs.h"
@@ -252,6 +253,7 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
     binding.BindOutput(session_->outputs()[output].name.c_str(), session_->memory_info());
   }
   if (!BeginRun(execution)) return Status::Ok();
+  operator_failure = Status::Ok();
   const Status status = Guard([&] {
     CancelScope scope(&cancel_run_);
     binding.SynchronizeInputs();
@@ -262,6 +264,7 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
   execution->result.run_end = NowMs();
   execution->result.rows = slot.rows();
   const std::vector<bool> wanted = EndRun();
+  if (!status.ok() && !operator_failure.ok()) return operator_failure;
   SENTINODE_RETURN_IF_ERROR(status);
   return Scatter(*session_, execution->batch, slot.live(), wanted, slot.rows(),
                  binding.GetOutputValues(), execution->result.outcomes);

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/base/operator_failure.h"
 #include "core/runtime/library.h"
 #include "core/runtime/ort.h"
 #include "core/runtime/ort_types.h"
@@ -77,10 +78,12 @@ Result<std::shared_ptr<Session>> Session::Create(SessionOptions options) {
   SENTINODE_RETURN_IF_ERROR(RequireRuntime());
   SENTINODE_RETURN_IF_ERROR(Validate(options));
   std::shared_ptr<Session> session(new Session());
+  operator_failure = Status::Ok();
   try {
     SENTINODE_RETURN_IF_ERROR(session->Load(options));
     SENTINODE_RETURN_IF_ERROR(session->ReadSignature());
   } catch (const Ort::Exception& error) {
+    if (!operator_failure.ok()) return operator_failure;
     const bool provider = error.GetOrtErrorCode() == ORT_EP_FAIL;
     return Status(provider ? "PROVIDER_UNAVAILABLE" : "MODEL_INVALID",
                   WithoutFolder(error.what(), options.model_path));
