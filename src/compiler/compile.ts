@@ -12,7 +12,7 @@ import type { FileResolver } from './resolver.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
-export const COMPILER_VERSION = 1
+export const COMPILER_VERSION = 2
 
 export const TARGETS = ['cpu', 'cpu-portable', 'cuda', 'tensorrt'] as const
 export type Target = (typeof TARGETS)[number]

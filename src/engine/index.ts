@@ -13,6 +13,7 @@ import { createSession, type EngineSession } from './session.js'
 
 export type { LoaderOptions } from './loader.js'
 export type { EngineInstance, EngineOutput, EnginePayload, EngineResult } from './runner.js'
+export type { LayerReport, RegionReport } from './regions.js'
 export type { EngineSession } from './session.js'
 
 export interface Engine {

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { callAddon, fromAddon } from './errors.js'
 import type { NativeAddon, NativeSession, NativeSessionOptions, NativeTensorInfo } from './native.js'
+import type { RegionReport } from './regions.js'
 import { createInstance, type EngineInstance } from './runner.js'
 
 /** A batch is gathered while another runs, unless a run has every core: the gather would only take one. */
@@ -22,7 +23,7 @@ export interface EngineSession {
   /** Bytes that a run of our own operators' regions needs; 0 without any. */
   plannedBytes(): number
   /** The report of each region of our own operators (native/core/ops/README.md). */
-  operatorReport(): unknown[]
+  operatorReport(): RegionReport[]
   /** Idempotent; the model stays in memory until its instances are disposed too. */
   dispose(): void
 }
@@ -49,7 +50,7 @@ function wrap(session: NativeSession, slots: number): EngineSession {
     outputs: session.outputs,
     createInstance: (name, batched) => createInstance(session, name, slots, batched),
     plannedBytes: () => callAddon(() => session.plannedBytes()),
-    operatorReport: () => JSON.parse(callAddon(() => session.operatorReport())) as unknown[],
+    operatorReport: () => JSON.parse(callAddon(() => session.operatorReport())) as RegionReport[],
     dispose: () => session.dispose(),
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import test from 'ava'
 import { countOperations } from '../../src/cli/profile/operations.js'
 import { chooseShapes, randomTensor } from '../../src/cli/profile/inputs.js'
+import type { ProfileReport } from '../../src/cli/profile/profile.js'
 import type { NativeTensorInfo } from '../../src/engine/native.js'
 import { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from '../../src/generated/onnx.js'
 import { sentinode, temporaryFolder } from './sentinode.js'
@@ -126,4 +127,39 @@ test.serial('profile reports every field that other programs rely on', async (t)
   const failed = await sentinode(['profile', file, '--json']).finished
   t.is(failed.code, 2)
   t.is((JSON.parse(failed.stdout) as { error: { code: string } }).error.code, 'INVALID_OPTION')
+})
+
+test.serial('profile says what regions planned for, and stays near it', async (t) => {
+  const folder = temporaryFolder()
+  t.teardown(folder.remove)
+  mkdirSync(folder.path, { recursive: true })
+  const file = join(folder.path, 'four.onnx')
+  const same = ints('pads', [1, 1, 1, 1, 1, 1, 1, 1])
+  const graph: GraphProto = {
+    ...GraphProto.fromPartial({ name: 'g' }),
+    node: [
+      NodeProto.fromPartial({ opType: 'Conv', input: ['x', 'a'], output: ['h'], attribute: [same] }),
+      NodeProto.fromPartial({ opType: 'Conv', input: ['h', 'b'], output: ['i'], attribute: [same] }),
+      NodeProto.fromPartial({ opType: 'GlobalAveragePool', input: ['i'], output: ['y'] }),
+    ],
+    initializer: [weights('a', [16, 1, 3, 3, 3, 3]), weights('b', [16, 16, 3, 3, 3, 3])],
+    input: [value('x', ['N', 1, 'T', 24, 24, 24])],
+    output: [value('y', ['N', 16, 1, 1, 1, 1])],
+  }
+  const model = { ...ModelProto.fromPartial({ irVersion: 8n }), opsetImport: [{ domain: '', version: 17n }] }
+  writeFileSync(file, ModelProto.encode({ ...model, graph }).finish())
+  const args = ['profile', file, '--dim', 'T=5', '--batch', '2', '--threads', '1', '--seconds', '1']
+  const { code, stdout, stderr } = await sentinode([...args, '--exact-taps', '--json']).finished
+  t.is(code, 0, stderr)
+  const report = JSON.parse(stdout) as ProfileReport
+  const [region] = report.regions
+  if (region === undefined) return t.pass('built without oneDNN')
+  t.deepEqual(
+    region.layers.map(({ form }) => form),
+    ['narrow', 'direct(fp32)'],
+  )
+  t.is(report.planned_bytes, region.planned_bytes)
+  const activation = 16 * 5 * 24 ** 3 * 4
+  t.true(report.planned_bytes <= 1.3 * (2 * activation + region.weights_bytes))
+  t.true(report.peak_bytes <= report.planned_bytes + 64 * 2 ** 20)
 })

@@ -1,10 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { InvalidArgumentError, type Command } from 'commander'
+import type { RegionReport } from '../../engine/index.js'
 import type { ProfileOptions, ProfileReport } from './profile.js'
 
 interface CommandOptions extends Pick<
   ProfileOptions,
-  'batch' | 'target' | 'precision' | 'threads' | 'seconds'
+  'batch' | 'target' | 'precision' | 'exactTaps' | 'threads' | 'seconds'
 > {
   readonly dim?: ReadonlyMap<string, number>
   readonly onnxruntimeLibrary?: string
@@ -24,6 +25,7 @@ export function addProfileCommand(program: Command): void {
       'fp32; bf16 inside regions of 4D operators for target cpu, fp16 for tensorrt',
       'fp32',
     )
+    .option('--exact-taps', 'keep 4D convolutions to the direct algorithm along time', false)
     .option('--threads <n>', 'threads of one run', positive, availableParallelism())
     .option(
       '--dim <name=value>',
@@ -75,7 +77,20 @@ function human(report: ProfileReport): string {
       'speed',
       report.gflops === null ? 'not known: a size depends on values' : `${report.gflops.toFixed(1)} GFLOP/s`,
     ],
-    ['memory', `${(report.peak_bytes / 2 ** 20).toFixed(0)} MiB at its peak`],
+    ['memory', `${mebibytes(report.peak_bytes)} at its peak, ${mebibytes(report.planned_bytes)} planned`],
+    ...report.regions.flatMap(region),
   ]
   return rows.map(([name, value]) => `${name.padEnd(8)} ${value}\n`).join('')
+}
+
+function region({ precision, layers }: RegionReport, index: number): [string, string][] {
+  return layers.map((layer, i) => {
+    const size = `${layer.in.join('x')} -> ${layer.out?.join('x') ?? '?'}`
+    const name = i === 0 ? `region ${index + 1}` : ''
+    return [name, `${size}: ${layer.form} (${layer.why}${i === 0 ? `; values in ${precision}` : ''})`]
+  })
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`
 }

@@ -15,11 +15,14 @@ export interface Measurement {
 /**
  * Runs `entries` back to back for `seconds`, at least `DEPTH` times, keeping both slots of the instance busy.
  * Rejects with what a run failed with.
+ *
+ * @param answered told of every result
  */
 export async function measure<P, R>(
   runner: BatchRunner<P, R>,
   entries: readonly BatchEntry<P>[],
   seconds: number,
+  answered: (result: R) => void = () => undefined,
 ): Promise<Measurement> {
   const histogram = createHistogram({ figures: 3 })
   const begin = performance.now()
@@ -30,6 +33,7 @@ export async function measure<P, R>(
       const { outcomes, timings } = await runner.start(entries).done
       for (const outcome of outcomes) {
         if (outcome.kind === 'failed') throw outcome.error
+        if (outcome.kind === 'ok') answered(outcome.result)
       }
       const { gatherStart, gatherEnd, runStart, scatterEnd } = timings
       const took = gatherEnd - gatherStart + (scatterEnd - runStart)

@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 
 function statusBytes(field: 'VmHWM' | 'VmRSS'): number {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(readFileSync('/proc/self/status', 'utf8'))
@@ -18,4 +20,19 @@ export function watchPeakMemory(): () => number {
   }
   const before = statusBytes('VmRSS')
   return () => Math.max(0, statusBytes('VmHWM') - before)
+}
+
+const GARBAGE_BYTES = 16 * 2 ** 20
+
+/** Told of every result that is done with, collects them whenever they come to more than a few megabytes. */
+export function collectGarbage<R>(bytes: (result: R) => number): (result: R) => void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void
+  let garbage = 0
+  return (result) => {
+    garbage += bytes(result)
+    if (garbage < GARBAGE_BYTES) return
+    garbage = 0
+    collect({ type: 'minor' })
+  }
 }

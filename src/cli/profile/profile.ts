@@ -3,12 +3,12 @@ import { basename, dirname } from 'node:path'
 import { PRECISIONS, TARGETS, type Target } from '../../compiler/compile.js'
 import { confinedResolver } from '../../compiler/resolver.js'
 import { compileWith } from '../../daemon/compile-model.js'
-import { loadEngine } from '../../engine/index.js'
+import { loadEngine, type EngineResult, type RegionReport } from '../../engine/index.js'
 import type { ProviderName } from '../../engine/native.js'
 import { SentinodeError } from '../../errors.js'
 import { chooseShapes, randomTensor, shapeHints } from './inputs.js'
 import { measure } from './measure.js'
-import { watchPeakMemory } from './memory.js'
+import { collectGarbage, watchPeakMemory } from './memory.js'
 import { countOperations } from './operations.js'
 
 export interface ProfileOptions {
@@ -17,6 +17,7 @@ export interface ProfileOptions {
   readonly target: string
   readonly threads: number
   readonly precision: string
+  readonly exactTaps: boolean
   readonly dim: ReadonlyMap<string, number>
   readonly seconds: number
   readonly onnxruntimeLibrary: string | null
@@ -33,10 +34,14 @@ export interface ProfileReport {
   /** By the direct algorithm's operation count; null where it cannot be known. */
   readonly gflops: number | null
   readonly latency_ms: { readonly p50: number; readonly p90: number; readonly p99: number }
-  /** Peak resident set above what was resident before the model was loaded. */
+  /** Peak resident set above what was resident before the model was loaded (VmHWM of proc(5), set back then). */
   readonly peak_bytes: number
+  /** What regions of 4D operators planned for: prepared weights and room for values. */
+  readonly planned_bytes: number
   readonly batches: number
   readonly seconds: number
+  /** What each region of 4D operators says of itself (native/core/ops/README.md). */
+  readonly regions: readonly RegionReport[]
 }
 
 const PROVIDERS: Readonly<Record<Target, ProviderName>> = {
@@ -56,7 +61,7 @@ const WARMUP_SECONDS = 0.5
 
 /** Loads a model as the daemon would, and measures one instance of it. Rejects with a coded error. */
 export async function profile(options: ProfileOptions): Promise<ProfileReport> {
-  const { file, threads, batch } = options
+  const { file, threads, batch, exactTaps } = options
   const target = oneOf('--target', TARGETS, options.target)
   const precision = oneOf('--precision', PRECISIONS, options.precision)
   const engine = loadEngine({ onnxruntimeLibrary: options.onnxruntimeLibrary })
@@ -67,7 +72,7 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
   const hints = shapeHints(model, options.dim)
   const resolve = confinedResolver(dirname(file))
   const compile = compileWith({ cacheDir: null, runtime: engine.runtime })
-  const compiled = await compile({ model, target, precision, exactTaps: false, resolve, hints })
+  const compiled = await compile({ model, target, precision, exactTaps, resolve, hints })
   const session = await engine.createSession({
     modelPath: compiled.modelPath,
     modelBytes: compiled.modelBytes,
@@ -82,17 +87,24 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
   const { shapes, batched } = chooseShapes(session.inputs, session.outputs, batch, options.dim)
   const instance = session.createInstance('profile', batched)
   try {
-    const entry = {
+    // As the scheduler hands them over: a request a row. All have the same memory.
+    const rows = batched ? shapes.map((shape) => [1, ...shape.slice(1)]) : shapes
+    const request = {
       payload: {
-        inputs: session.inputs.map((input, i) => randomTensor(input.dataType, shapes[i] ?? [], i + 1)),
-        shapes,
+        inputs: session.inputs.map((input, i) => randomTensor(input.dataType, rows[i] ?? [], i + 1)),
+        shapes: rows,
         outputs: session.outputs.map((_, i) => i),
       },
-      rows: batched ? batch : 1,
+      rows: 1,
       deadline: Infinity,
     }
-    await measure(instance, [entry], WARMUP_SECONDS)
-    const { batches, seconds, latencyMs } = await measure(instance, [entry], options.seconds)
+    const requests = new Array<typeof request>(batched ? batch : 1).fill(request)
+    // V8 would leave answers of tens of megabytes lying about, which no server that sends them does.
+    const answered = collectGarbage((result: EngineResult) =>
+      result.outputs.reduce((sum, { data }) => sum + data.byteLength, 0),
+    )
+    await measure(instance, requests, WARMUP_SECONDS, answered)
+    const { batches, seconds, latencyMs } = await measure(instance, requests, options.seconds, answered)
     const named = new Map(session.inputs.map((input, i) => [input.name, shapes[i] ?? []]))
     const operations = countOperations(model, named)
     return {
@@ -105,8 +117,10 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
       gflops: operations === null ? null : (operations * batches) / seconds / 1e9,
       latency_ms: latencyMs,
       peak_bytes: peak(),
+      planned_bytes: session.plannedBytes(),
       batches,
       seconds,
+      regions: session.operatorReport(),
     }
   } finally {
     await instance.dispose()

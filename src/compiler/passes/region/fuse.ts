@@ -14,11 +14,18 @@ export interface FusedStep {
   readonly activation: Activation | Record<string, never>
 }
 
+export interface FusedRegion {
+  /** In an order in which they can run. */
+  readonly steps: readonly FusedStep[]
+  /** The value that stands for each of the region's outputs, in their order. */
+  readonly outputs: readonly string[]
+}
+
 /**
- * The steps of a region in an order in which they can run. A residual Add and an activation join the step
- * before them where nobody else reads what stands between.
+ * The steps of a region. A residual Add and an activation join the step before them where nobody else reads
+ * what stands between; what only renames a value is no step.
  */
-export function fuse(region: Region): FusedStep[] {
+export function fuse(region: Region): FusedRegion {
   const names = new Aliases(region)
   const readers = new Map<string, NodeProto[]>()
   for (const [node, step] of region.nodes) {
@@ -27,10 +34,10 @@ export function fuse(region: Region): FusedStep[] {
       readers.set(names.of(name), [...(readers.get(names.of(name)) ?? []), node])
     }
   }
-  const outputs = new Set(region.outputs.map((name) => names.of(name)))
+  const outputs = region.outputs.map((name) => names.of(name))
   const sole = (name: string): NodeProto | null => {
     const all = readers.get(name) ?? []
-    return all.length === 1 && !outputs.has(name) ? (all[0] ?? null) : null
+    return all.length === 1 && !outputs.includes(name) ? (all[0] ?? null) : null
   }
 
   const taken = new Set<NodeProto>()
@@ -85,7 +92,7 @@ export function fuse(region: Region): FusedStep[] {
       activation,
     })
   }
-  return [...region.nodes.keys()].flatMap((node) => written.get(node) ?? [])
+  return { steps: [...region.nodes.keys()].flatMap((node) => written.get(node) ?? []), outputs }
 }
 
 function isAdd(step: RegionNode | undefined): step is RegionStep {
@@ -97,10 +104,16 @@ class Aliases {
   private readonly target = new Map<string, string>()
 
   constructor(region: Region) {
+    // What leaves the region is computed by it, and leaves it once.
+    const taken = new Set([...region.inputs, ...region.outputs])
     for (const [node, step] of region.nodes) {
-      // What leaves the region needs a value of its own.
-      if (step.kind === 'alias' && !region.outputs.includes(node.output[0] ?? ''))
-        this.target.set(node.output[0] ?? '', this.of(step.input))
+      const [name = ''] = node.output
+      if (step.kind !== 'alias') continue
+      const value = this.of(step.input)
+      const leaves = region.outputs.includes(name)
+      if (leaves && taken.has(value)) continue
+      if (leaves) taken.add(value)
+      this.target.set(name, value)
     }
   }
 

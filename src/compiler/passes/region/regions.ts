@@ -129,7 +129,8 @@ function writePlan(
   region.inputs.forEach((name, i) =>
     plan.line('input', { value: plan.value(name), channels: channels[i] ?? 0 }),
   )
-  for (const step of fuse(region)) {
+  const fused = fuse(region)
+  for (const step of fused.steps) {
     const { word, inputs, output, keys, tensors, residual, activation } = step
     const offsets = Object.entries(tensors).map(([key, data]) => [
       key,
@@ -144,7 +145,7 @@ function writePlan(
       ...activation,
     })
   }
-  for (const name of region.outputs) plan.line('output', { value: plan.value(name) })
+  for (const name of fused.outputs) plan.line('output', { value: plan.value(name) })
   return plan.finish()
 }
 
