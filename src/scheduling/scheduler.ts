@@ -17,7 +17,15 @@ import {
 } from './policy.js'
 import { rankOf, RequestQueue } from './queue.js'
 import { ReleaseOrder } from './release-order.js'
-import type { BatchResult, BatchRunner, Clock, Completion, Outcome, SubmitOptions } from './types.js'
+import type {
+  BatchResult,
+  BatchRunner,
+  Clock,
+  Completion,
+  Expectation,
+  Outcome,
+  SubmitOptions,
+} from './types.js'
 
 export interface SchedulerOptions<P, R> {
   /** From `batchingPolicy`. */
@@ -55,6 +63,7 @@ export class ModelScheduler<P, R> {
   #state: 'open' | 'draining' | 'closed' = 'open'
   #sequence = 0
   #dispatched = 0
+  readonly #expected = new Set<Expectation>()
   #pumpDeferred = false
   #whenEmpty: (() => void)[] = []
 
@@ -78,6 +87,29 @@ export class ModelScheduler<P, R> {
    * DEADLINE_EXCEEDED (never run), CANCELLED, or what the instance failed with.
    */
   submit(options: SubmitOptions<P>): Promise<Completion<R>> {
+    const submitted = this.#submit(options)
+    options.expected?.settle()
+    return submitted
+  }
+
+  /**
+   * Announces a request whose payload takes long to make (an exam is read first): a drain waits for it, until
+   * it was submitted or given up or the drain's deadline comes.
+   * @throws SentinodeError SHUTTING_DOWN
+   */
+  expect(): Expectation {
+    if (this.#state !== 'open') throw shuttingDown()
+    const expectation: Expectation = {
+      settle: () => {
+        this.#expected.delete(expectation)
+        this.#checkEmpty()
+      },
+    }
+    this.#expected.add(expectation)
+    return expectation
+  }
+
+  #submit(options: SubmitOptions<P>): Promise<Completion<R>> {
     const now = this.#options.clock.now()
     this.#expire(now)
     const level = levelFor(this.#policy, options.priority)
@@ -120,7 +152,7 @@ export class ModelScheduler<P, R> {
   }
 
   /**
-   * Admits no more and answers what was admitted, without waiting for fuller batches. At `deadline` (the
+   * Admits no more but what is expected, and answers what was admitted, without waiting for fuller batches. At `deadline` (the
    * clock's milliseconds) the rest is given up, as `close` does.
    * @returns whether everything was answered in time
    */
@@ -141,6 +173,7 @@ export class ModelScheduler<P, R> {
   /** Rejects what waits and what runs with SHUTTING_DOWN; resolves when no batch is left. Idempotent. */
   async close(): Promise<void> {
     this.#state = 'closed'
+    this.#expected.clear()
     this.#batchAlarm.off()
     this.#expiryAlarm.off()
     const dispatched = this.#instances.flatMap((instance) =>
@@ -162,7 +195,9 @@ export class ModelScheduler<P, R> {
       observer.onShed(reason)
       return error
     }
-    if (this.#state !== 'open') return shed('shutting_down', shuttingDown())
+    const expected = options.expected !== undefined && this.#expected.has(options.expected)
+    if (this.#state === 'closed' || (this.#state === 'draining' && !expected))
+      return shed('shutting_down', shuttingDown())
     const { rows } = options
     if (!Number.isInteger(rows) || rows < 1 || rows > this.#policy.maxBatchSize) {
       const expected = `expected between 1 and ${this.#policy.maxBatchSize} rows, found ${rows}`
@@ -316,7 +351,7 @@ export class ModelScheduler<P, R> {
   }
 
   #checkEmpty(): void {
-    if (this.#queue.size > 0 || this.#dispatched > 0) return
+    if (this.#queue.size > 0 || this.#dispatched > 0 || this.#expected.size > 0) return
     for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
 }

@@ -32,6 +32,14 @@ export interface SubmitOptions<P> {
   /** The caller's deadline in the clock's milliseconds, Infinity for none. */
   readonly deadline: number
   readonly signal: AbortSignal | null
+  /** Where the request was announced with `expect`; it is let in while the queue drains. */
+  readonly expected?: Expectation
+}
+
+/** A request to come, whose payload is still being made. */
+export interface Expectation {
+  /** It will not come, or has come. Idempotent. */
+  settle(): void
 }
 
 /** One request of a batch as an instance sees it. */

@@ -444,6 +444,35 @@ test('draining admits no more, does not wait for fuller batches, and answers the
   t.is(clock.timers, 0, 'no timer is left behind')
 })
 
+test('draining waits for a request that was announced, and lets it in', async (t) => {
+  const { clock, scheduler, runner } = setup({ maxBatchSize: 8, maxQueueDelayMicroseconds: 1e6 })
+  const [coming, never] = [scheduler.expect(), scheduler.expect()]
+  const drained: boolean[] = []
+  void scheduler.drain(clock.now() + 1000).then((inTime) => drained.push(inTime))
+  await clock.advance(500)
+  t.deepEqual(drained, [])
+  t.throws(() => scheduler.expect(), { message: /shutting down/ })
+  const answers: string[] = []
+  record(answers, 1, scheduler.submit({ ...request(1), expected: coming }))
+  await rejects(t, scheduler.submit({ ...request(2), expected: coming }), 'SHUTTING_DOWN')
+  await clock.advance(100)
+  t.deepEqual(answers, ['result 1'], 'and it waits for no fuller batch')
+  t.deepEqual(drained, [], 'the other one is still to come')
+  never.settle()
+  await clock.settle()
+  t.deepEqual(drained, [true])
+  t.deepEqual(batches(runner), [[1]])
+})
+
+test('draining waits for what was announced until its deadline only', async (t) => {
+  const { clock, scheduler } = setup({})
+  const late = scheduler.expect()
+  const drained = scheduler.drain(clock.now() + 50)
+  await clock.advance(50)
+  t.false(await drained)
+  await rejects(t, scheduler.submit({ ...request(1), expected: late }), 'SHUTTING_DOWN')
+})
+
 test('what is not done when the drain ends is rejected and its run cancelled', async (t) => {
   const { clock, scheduler, runner, budget } = setup({ maxBatchSize: 1 }, { run: () => 100 })
   const answers: string[] = []
