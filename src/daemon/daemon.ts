@@ -20,6 +20,7 @@ import { checkConfig, tlsFiles } from './check.js'
 import { compileWith } from './compile-model.js'
 import { inferenceBackend } from './inference-backend.js'
 import { Lifecycle, type DaemonState } from './lifecycle.js'
+import { readContract } from './read-contract.js'
 import { logModels, statisticsOf, watch } from './telemetry.js'
 
 const DESCRIPTORS = new URL('../generated/descriptors.binpb', import.meta.url)
@@ -126,6 +127,7 @@ export class Daemon {
       policy: { maxQueuedRequests: config.maxQueuedRequests, maxQueuedBytes: config.maxQueuedSize },
       maxBatchSize: config.defaultMaxBatchSize,
       threads: config.threads > 0 ? config.threads : availableParallelism(),
+      readContract,
       observe: (model, modelVersion) => this.#metrics.model(model, String(modelVersion)),
     })
     return new ModelManager({

@@ -2,7 +2,6 @@
  * From a version's folder to a model that answers: compile, open sessions, complete the configuration,
  * warm every instance up, queue in front. What it needs of other rooms is given to it.
  */
-import { createHash } from 'node:crypto'
 import { confinedResolver } from '../compiler/resolver.js'
 import { SentinodeError } from '../errors.js'
 import type { ByteBudget } from '../scheduling/admission.js'
@@ -13,6 +12,7 @@ import { completeConfig } from './config/complete.js'
 import { readPolicy, type PolicyDefaults } from './config/policy.js'
 import { shapeHints } from './config/shape-hints.js'
 import { readSettings, type SettingsDefaults } from './config/settings.js'
+import { hashContent, type ReadContract } from './content.js'
 import type { CompileModel, CreateSession, EnginePayload, EngineResult, EngineInstance } from './engine.js'
 import type { LoadModel, LoadTask } from './lifecycle.js'
 import { checkRequest } from './request/check.js'
@@ -35,6 +35,8 @@ export interface LoaderOptions {
   readonly maxBatchSize: number
   /** Threads of one run where the configuration does not say. */
   readonly threads: number
+  /** Where absent, no model is a screening model. */
+  readonly readContract?: ReadContract
   readonly observe?: (model: string, version: number) => SchedulerObserver
   /** For tests; the scheduler's own by default. */
   readonly clock?: Clock
@@ -53,7 +55,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   const resolve = confinedResolver(version.folder)
   const fileName = model.fileName ?? (source.config.defaultModelFilename || 'model.onnx')
   const bytes = await readNetwork(resolve, fileName)
-  const contentHash = createHash('sha256').update(bytes).digest('hex')
+  const contentHash = await hashContent(bytes, resolve)
   const hints = shapeHints(source.config)
   const sessions = await openSessions({ ...options, model: bytes, resolve, settings, hints }, warnings)
   const instances: EngineInstance[] = []
@@ -68,6 +70,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
     const config = completeConfig(source, model.name, network, placements, defaults)
     const beside = confinedResolver(model.folder)
     const signature = buildSignature(config, network, await readLabels(config, beside))
+    const contract = (await options.readContract?.(resolve, signature)) ?? null
     const samples = await warmupSamples(source, config, signature, beside, warnings)
     const policy = readPolicy(source, config, options.policy)
     instances.push(...createInstances(sessions, signature.maxBatchSize > 0))
@@ -91,6 +94,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
         timeoutMicroseconds: request.timeoutMicroseconds,
         deadline: context.deadline,
         signal: context.signal,
+        ...(context.expected && { expected: context.expected }),
       })
       return { outputs: buildOutputs(signature, request, result.outputs), timing }
     }
@@ -101,11 +105,13 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
       signature,
       config,
       contentHash,
+      contract,
       placements,
       loadSeconds: (performance.now() - started) / 1000,
       warnings,
       check,
       run,
+      expect: () => scheduler.expect(),
       infer: async (request, context) => run(check(request), context),
       queue: () => {
         const { queuedRequests, queuedBytes, pendingRequests } = scheduler.stats()

@@ -1,7 +1,8 @@
 /** A version of a model that answers requests. */
 import type { DataType } from '../engine/native.js'
 import type { ModelConfig } from '../generated/model_config.js'
-import type { Completion } from '../scheduling/types.js'
+import type { Completion, Expectation } from '../scheduling/types.js'
+import type { Contract } from '../screening/index.js'
 import type { ResolvedPlacement } from './config/complete.js'
 import type { CheckedRequest, DecodedRequest } from './request/types.js'
 import type { ResponseOutput } from './response/outputs.js'
@@ -15,6 +16,8 @@ export interface InferContext {
   readonly signal: AbortSignal | null
   /** Bytes of the received message that the request keeps alive, where they are more than its tensors. */
   readonly bytes?: number
+  /** Where the request was announced with `expect`. */
+  readonly expected?: Expectation
 }
 
 export interface Inference {
@@ -28,8 +31,10 @@ export interface ServableModel {
   readonly signature: ModelSignature
   /** Completed; what the ModelConfig call answers. */
   readonly config: ModelConfig
-  /** SHA-256 of the network's file, in hexadecimal. */
+  /** SHA-256 of the network with all that it names, in hexadecimal. */
   readonly contentHash: string
+  /** What makes it a screening model; null where there is no screening.yaml. */
+  readonly contract: Contract | null
   readonly placements: readonly ResolvedPlacement[]
   /** Wall-clock seconds that loading took. */
   readonly loadSeconds: number
@@ -39,6 +44,8 @@ export interface ServableModel {
   check(request: DecodedRequest): CheckedRequest
   /** Queues and runs what was checked. Rejects as the scheduler does. */
   run(request: CheckedRequest, context: InferContext): Promise<Inference>
+  /** Announces a request that is still being made; unloading waits for it. Throws SHUTTING_DOWN. */
+  expect(): Expectation
   /** `check` and `run` in one. */
   infer(request: DecodedRequest, context: InferContext): Promise<Inference>
   /** Requests and bytes that wait; `pending` adds what is in a batch that does not run yet. */
@@ -84,6 +91,13 @@ export function modelMetadata(model: ServableModel, versions: readonly number[])
     properties: {
       content_sha256: model.contentHash,
       target: [...new Set(model.placements.map(({ target }) => target))].join(','),
+      ...contractProperties(model.contract),
     },
   }
+}
+
+function contractProperties(contract: Contract | null): Record<string, string> {
+  if (contract === null) return {}
+  const { notice } = contract.provenance
+  return { contract_sha256: contract.sha256, ...(notice === undefined ? {} : { notice }) }
 }

@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto'
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { encodeModel, ModelProto, TensorProto_DataLocation } from '../../src/compiler/onnx.js'
+import { SentinodeError } from '../../src/errors.js'
+import type { ReadContract } from '../../src/models/content.js'
 import { ModelManager } from '../../src/models/lifecycle.js'
 import { createLoader, type LoaderOptions } from '../../src/models/loader.js'
 import { scanRepositories } from '../../src/models/repository.js'
 import { modelMetadata, type InferContext } from '../../src/models/servable.js'
 import { ByteBudget } from '../../src/scheduling/index.js'
+import type { Contract } from '../../src/screening/index.js'
 import { fakeEngine, type FakeEngine, type FakeNetwork } from './helpers/fake-engine.js'
 import { folder } from './helpers/folders.js'
 import { input, request } from './helpers/requests.js'
@@ -67,6 +71,61 @@ test('A bare model answers, and tells what it is', async (t) => {
     outputs: [{ name: 'y', datatype: 'UINT8', shape: [-1, 2] }],
     properties: { content_sha256: model.contentHash, target: 'cpu' },
   })
+})
+
+test('The hash covers the files that the network names, byte by byte of what it uses', async (t) => {
+  const withWeights = (location: string): Uint8Array =>
+    encodeModel(
+      ModelProto.fromPartial({
+        irVersion: 8n,
+        graph: {
+          initializer: [
+            {
+              name: 'w',
+              dims: [2n],
+              dataType: 1,
+              dataLocation: TensorProto_DataLocation.EXTERNAL,
+              externalData: [
+                { key: 'location', value: location },
+                { key: 'offset', value: '4' },
+                { key: 'length', value: '8' },
+              ],
+            },
+          ],
+        },
+      }),
+    )
+  const hashOf = async (network: string, weights: string): Promise<string> => {
+    const files = { 'm/1/model.onnx': withWeights(network), [`m/1/${network}`]: weights }
+    return (await load(t, files)).models.get('m', '').contentHash
+  }
+  const hash = await hashOf('w.bin', '....weights!')
+  t.not(hash, createHash('sha256').update(withWeights('w.bin')).digest('hex'))
+  t.is(await hashOf('w.bin', '????weights!and more'), hash, 'what no tensor uses is not part of it')
+  t.not(await hashOf('w.bin', '....Weights!'), hash)
+  t.not(await hashOf('v.bin', '....weights!'), hash)
+})
+
+test('A contract is read from the version and told with the metadata; a bad one keeps the model out', async (t) => {
+  const seen: string[] = []
+  const contract = { sha256: 'ab', provenance: { notice: 'NOT FOR CLINICAL USE' } } as unknown as Contract
+  const readContract: ReadContract = async (version, signature) => {
+    seen.push(`${signature.name} ${Buffer.from(await version.read('screening.yaml')).toString()}`)
+    return contract
+  }
+  const files = { 'm/1/model.onnx': 'x', 'm/1/screening.yaml': 'format: 1' }
+  const { models } = await load(t, files, BATCHABLE, { readContract })
+  const model = models.get('m', '')
+  t.deepEqual(seen, ['m format: 1'])
+  t.is(model.contract, contract)
+  const { properties } = modelMetadata(model, [1])
+  t.like(properties, { contract_sha256: 'ab', notice: 'NOT FOR CLINICAL USE' })
+
+  const refuse: ReadContract = () =>
+    Promise.reject(new SentinodeError('CONTRACT_INVALID', 'screening.yaml:1:1: no'))
+  const { reason, engine } = await load(t, files, BATCHABLE, { readContract: refuse })
+  t.is(reason, 'CONTRACT_INVALID: screening.yaml:1:1: no')
+  t.deepEqual(engine.disposed, ['session 0'])
 })
 
 test('Every instance is warmed up with every batch size in use before a model is ready', async (t) => {
