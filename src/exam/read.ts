@@ -27,6 +27,10 @@ export interface ReadOptions {
   readonly timesS?: readonly number[]
   readonly limits?: Partial<ExamLimits>
   readonly signal?: AbortSignal
+  /** Asked for the bytes of the volume before they are allocated; its rejection ends the reading. */
+  readonly reserve?: (bytes: number) => Promise<void>
+  /** Told of each file that has frames of the volume, once, before pixels are read. */
+  readonly onUsed?: (file: ExamFile) => void
 }
 
 /**
@@ -42,6 +46,8 @@ export async function readExam(source: ExamSource, options: ReadOptions = {}): P
     requireTimes: options.requireTimes ?? true,
     limits,
     signal: options.signal,
+    reserve: options.reserve,
+    onUsed: options.onUsed,
   }
   if (pile.dicom === 0 && pile.nifti.length > 0) {
     return withLeftOut(await volumeFromNifti(pile.nifti, { ...settings, timesS: options.timesS }), pile.other)

@@ -317,3 +317,23 @@ test('a reading that is called off stops with the reason of its signal', async (
   const reason = new Error('the caller went away')
   await t.throwsAsync(read(plain({}), { signal: AbortSignal.abort(reason) }), { is: reason })
 })
+
+test('the volume is asked for before it is allocated, and told which files it comes from', async (t) => {
+  const files = exam({ frame: (phase) => ({ extra: acquired(phase) }) })
+  const localizer = exam({
+    phases: 1,
+    slices: 2,
+    frame: () => ({ series: 1, imageType: 'ORIGINAL\\PRIMARY\\LOCALIZER' }),
+  }).map(({ bytes }, i) => ({ id: `localizer ${i}`, bytes }))
+  const used: string[] = []
+  const asked: number[] = []
+  const volume = await read([...localizer, ...files], {
+    reserve: (bytes) => Promise.resolve(void asked.push(bytes)),
+    onUsed: ({ id }) => void used.push(id),
+  })
+  t.deepEqual(asked, [volume.samples.byteLength])
+  t.deepEqual(used, files.map(({ id }) => id).sort())
+
+  const full = new Error('no room')
+  t.is(await t.throwsAsync(read(files, { reserve: () => Promise.reject(full) })), full)
+})

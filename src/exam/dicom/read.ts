@@ -7,6 +7,7 @@ import { ExamRejection } from '../rejection.js'
 import { requireOneGrid, slicePositions, stackOf, type Slice } from '../stack.js'
 import type { ExamWarning, FrameAccount, LeftOut, LeftOutReason, SeriesUse, Volume4D } from '../volume.js'
 import { unusable } from './classify.js'
+import type { ExamFile } from '../source.js'
 import type { Frame, SourceFile } from './frames.js'
 import { separate, times, type Phases, type Placed } from './phases.js'
 import { isTruncated, readPixels, requireReadable, sampleArray } from './pixels.js'
@@ -17,6 +18,8 @@ export interface DicomOptions {
   readonly requireTimes: boolean
   readonly limits: ExamLimits
   readonly signal?: AbortSignal | undefined
+  readonly reserve?: ((bytes: number) => Promise<void>) | undefined
+  readonly onUsed?: ((file: ExamFile) => void) | undefined
 }
 
 /** Objects without pixel data (reports, presentation states), by series number. */
@@ -58,6 +61,7 @@ export async function volumeFromFrames(
   const stack = stackOf(firstOfEach(slices, of, count))
   const { timesS, from, warnings } = times(placed, phases, options.requireTimes)
 
+  for (const { file } of sources) options.onUsed?.(file)
   const [first] = slices
   const shape = [phases.count, count, first?.rows ?? 0, first?.columns ?? 0] as const
   const volume = await pixels(placed, phases, shape, options)
@@ -186,13 +190,15 @@ async function pixels(
   const [t, z, y, x] = shape
   const formats = [...new Set(placed.map(({ frame }) => frame.source.format))]
   const SampleArray = sampleArray(formats)
-  if (t * z * y * x * SampleArray.BYTES_PER_ELEMENT > options.limits.maxPixelBytes) {
+  const bytes = t * z * y * x * SampleArray.BYTES_PER_ELEMENT
+  if (bytes > options.limits.maxPixelBytes) {
     throw new ExamRejection(
       'EXAM_TOO_LARGE',
       `the volume has ${String(t)} x ${String(z)} x ${String(y)} x ${String(x)} samples, more than the ${String(options.limits.maxPixelBytes)} bytes allowed`,
       { shape, maxPixelBytes: options.limits.maxPixelBytes },
     )
   }
+  await options.reserve?.(bytes)
   const samples = new SampleArray(t * z * y * x)
   const slopes = new Float64Array(t * z)
   const intercepts = new Float64Array(t * z)

@@ -20,6 +20,8 @@ export interface NiftiOptions {
   /** Seconds of each phase; NIfTI itself can only say that phases are equidistant. */
   readonly timesS?: readonly number[] | undefined
   readonly signal?: AbortSignal | undefined
+  readonly reserve?: ((bytes: number) => Promise<void>) | undefined
+  readonly onUsed?: ((file: ExamFile) => void) | undefined
 }
 
 interface Opened extends NiftiFile {
@@ -65,7 +67,8 @@ export async function volumeFromNifti(files: readonly NiftiFile[], options: Nift
     )
   const times = phaseTimes(opened, t, options)
   const shape = [t, z, y, x] as const
-  const samples = allocate(opened, shape, options.limits)
+  for (const { file } of opened) options.onUsed?.(file)
+  const samples = await allocate(opened, shape, options)
   const slopes = new Float64Array(t * z)
   const intercepts = new Float64Array(t * z)
   const perFile = samples.length / opened.length
@@ -204,7 +207,11 @@ function phaseTimes(
   return { timesS: null, from: null, warnings }
 }
 
-function allocate(files: readonly Opened[], shape: readonly number[], limits: ExamLimits): Samples {
+async function allocate(
+  files: readonly Opened[],
+  shape: readonly number[],
+  { limits, reserve }: NiftiOptions,
+): Promise<Samples> {
   const count = shape.reduce((product, n) => product * n, 1)
   const samples = new Set(files.map(({ header }) => header.sample))
   const whole = (...codes: SampleCode[]): boolean =>
@@ -214,7 +221,8 @@ function allocate(files: readonly Opened[], shape: readonly number[], limits: Ex
     : whole('uint8', 'uint16')
       ? Uint16Array
       : Float32Array
-  if (count * SampleArray.BYTES_PER_ELEMENT > limits.maxPixelBytes) {
+  const bytes = count * SampleArray.BYTES_PER_ELEMENT
+  if (bytes > limits.maxPixelBytes) {
     throw new ExamRejection(
       'EXAM_TOO_LARGE',
       `the volume has ${shape.join(' x ')} samples, more than the ${String(limits.maxPixelBytes)} bytes allowed`,
@@ -230,6 +238,7 @@ function allocate(files: readonly Opened[], shape: readonly number[], limits: Ex
       (header.offset + (count / files.length) * (header.bitsPerSample / 8)) / (gzipped ? MAX_GZIP_RATIO : 1)
     if (file.size < claimed) throw truncated()
   }
+  await reserve?.(bytes)
   return new SampleArray(count)
 }
 

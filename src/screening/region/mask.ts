@@ -1,7 +1,7 @@
 /** A region of interest drawn as a mask: NIfTI, or DICOM SEG. */
 
 import { SentinodeError, isSentinodeError } from '../../errors.js'
-import { readExam } from '../../exam/read.js'
+import { readExam, type ReadOptions } from '../../exam/read.js'
 import { memorySource } from '../../exam/source.js'
 import { boxCorners, apply } from '../plan/geometry.js'
 import type { Point, Region } from '../types.js'
@@ -12,6 +12,8 @@ export interface MaskOptions {
   readonly segment: number | null
   /** Bound on the unpacked mask. */
   readonly maxBytes: number
+  /** Asked for the bytes of the unpacked mask before they are allocated. */
+  readonly reserve?: ReadOptions['reserve']
 }
 
 export const DEFAULT_MASK_OPTIONS: MaskOptions = { segment: null, maxBytes: 2 ** 30 }
@@ -46,6 +48,7 @@ async function readLabels(bytes: Uint8Array, options: MaskOptions): Promise<Poin
     minPhases: 1,
     requireTimes: false,
     limits: { maxPixelBytes: options.maxBytes },
+    ...(options.reserve && { reserve: options.reserve }),
   }).catch((error: unknown) => {
     if (isSentinodeError(error))
       throw invalidMask('a NIfTI or DICOM SEG file', `one that is refused as ${error.code}`)
