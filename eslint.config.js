@@ -62,6 +62,11 @@ export default tseslint.config(
     [...addon, ...grpc, '**/daemon/**', '**/scheduling/**'],
     'screening knows no gRPC and no scheduler',
   ),
+  wall(
+    'intake',
+    [...addon, ...grpc, '**/engine/**', '**/daemon/**', '**/models/**', '**/scheduling/**'],
+    'intake holds exams and reads them; it knows neither gRPC nor what answers',
+  ),
   wall('engine', [...grpc, '**/daemon/**', '**/models/**'], 'engine knows the addon and nobody above it'),
   wall('models', [...addon, '@grpc/*', '**/grpc/**', '**/daemon/**'], 'models knows no gRPC and no daemon'),
   wall('metrics', [...addon, ...grpc, '**/engine/**', '**/daemon/**'], 'metrics only counts what it is told'),

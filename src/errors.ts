@@ -138,6 +138,22 @@ export const ERRORS = define({
     status: 'INVALID_ARGUMENT',
     meaning: 'screening.yaml is not valid or contradicts the network; line and column are named.',
   },
+  NOT_A_SCREENING_MODEL: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The model has no screening.yaml, so it takes tensors and no exams.',
+  },
+  EXAM_STORE_FULL: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'The memory for exams is full, or the disk under it; retry later.',
+  },
+  EXAM_PATH_REFUSED: {
+    status: 'PERMISSION_DENIED',
+    meaning: 'An exam is named on the server and no root is configured, or the path leads out of its root.',
+  },
+  EXAM_NOT_FOUND: {
+    status: 'NOT_FOUND',
+    meaning: 'There is no readable file or folder of the path given below the root.',
+  },
   CLINICAL_MISSING: {
     status: 'INVALID_ARGUMENT',
     meaning: 'A clinical variable is missing that the model does not do without.',

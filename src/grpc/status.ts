@@ -22,7 +22,12 @@ const TRITON_STATUS: Readonly<Partial<Record<ErrorCode, GrpcStatus>>> = {
   DEADLINE_EXCEEDED: 'UNAVAILABLE',
 }
 
-const SHED: ReadonlySet<ErrorCode> = new Set(['QUEUE_FULL', 'MEMORY_LIMIT', 'SHUTTING_DOWN'])
+const SHED: ReadonlySet<ErrorCode> = new Set([
+  'QUEUE_FULL',
+  'EXAM_STORE_FULL',
+  'MEMORY_LIMIT',
+  'SHUTTING_DOWN',
+])
 
 export function statusOf(code: ErrorCode, codes: StatusCodes): Status {
   const own: GrpcStatus = ERRORS[code].status
