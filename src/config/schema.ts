@@ -56,6 +56,18 @@ export const settings = {
     .default(1024)
     .describe('requests that wait in the queue of one model'),
   'max-queued-size': byteSize.default(256 * 2 ** 20).describe('bytes that wait in the queue of one model'),
+  'exam-memory': byteSize
+    .default(4 * 2 ** 30)
+    .describe('bytes of exams held at once, files and pixels; more is shed or waits'),
+  'exam-concurrency': integer(1, 64).default(2).describe('exams read and preprocessed at once'),
+  'exam-dir': text
+    .nullable()
+    .default(null)
+    .describe('folder of uploads (files without names); by default the temporary one'),
+  'exam-roots': pathList
+    .default([])
+    .describe('folders that exams may be read from, as name=/folder; none by default'),
+  'max-exam-streams': integer(1, 10_000).default(64).describe('uploads and cohorts at once'),
   'load-concurrency': integer(1, 64).default(2).describe('models loaded at once'),
   'strict-readiness': boolean.default(false).describe('ready only when every model is'),
   'drain-timeout': integer(0, 86_400).default(30).describe('seconds that requests in flight get at shutdown'),

@@ -1,6 +1,8 @@
+import { tmpdir } from 'node:os'
 import type { Config } from '../config/schema.js'
 import { checkBind, createCredentials, type TlsFiles } from '../grpc/credentials.js'
 import { SentinodeError } from '../errors.js'
+import { openRoots, Spool } from '../intake/index.js'
 import { scanRepositories } from '../models/repository.js'
 
 export function tlsFiles(config: Config): TlsFiles | null {
@@ -17,4 +19,24 @@ export async function checkConfig(config: Config): Promise<void> {
     throw new SentinodeError('INVALID_OPTION', 'models: expected at least one model repository, found none')
   }
   await scanRepositories(config.models)
+  await openRoots(config.examRoots)
+  await checkExamFolder(examFolder(config))
+}
+
+export function examFolder({ examDir }: Config): string {
+  return examDir ?? tmpdir()
+}
+
+async function checkExamFolder(folder: string): Promise<void> {
+  try {
+    const spool = await Spool.open(folder)
+    await spool.close()
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? 'unusable'
+    throw new SentinodeError(
+      'INVALID_OPTION',
+      `exam-dir: expected a writable folder, found ${folder} (${reason})`,
+      { cause },
+    )
+  }
 }

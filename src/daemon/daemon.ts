@@ -4,8 +4,11 @@ import type { Config } from '../config/schema.js'
 import { loadEngine, type Engine } from '../engine/index.js'
 import { requestIds } from '../grpc/call.js'
 import { createCredentials } from '../grpc/credentials.js'
-import { startGrpcServer, type GrpcServer } from '../grpc/server.js'
+import { SentinodeError } from '../errors.js'
+import { startGrpcServer, type GrpcServer, type ServedService } from '../grpc/server.js'
 import { inferenceService } from '../grpc/services/inference.js'
+import { screeningService } from '../grpc/services/screening.js'
+import { StreamLedger } from '../grpc/stream-ledger.js'
 import type { Logger } from '../logger.js'
 import { DaemonMetrics, type ModelMetrics } from '../metrics/index.js'
 import type { Target } from '../models/config/settings.js'
@@ -21,6 +24,8 @@ import { compileWith } from './compile-model.js'
 import { inferenceBackend } from './inference-backend.js'
 import { Lifecycle, type DaemonState } from './lifecycle.js'
 import { readContract } from './read-contract.js'
+import { screeningBackend } from './screening/backend.js'
+import { openScreening, type OpenScreening } from './screening/open.js'
 import { logModels, statisticsOf, watch } from './telemetry.js'
 
 const DESCRIPTORS = new URL('../generated/descriptors.binpb', import.meta.url)
@@ -33,6 +38,9 @@ const TARGETS: Readonly<Record<Config['target'], readonly [Target, ...Target[]]>
   cuda: ['cuda'],
   tensorrt: ['tensorrt'],
 }
+
+/** An upload of which nothing comes for so long is given up. */
+const UPLOAD_IDLE_MS = 60_000
 
 /** Where the daemon answers. */
 export interface Addresses {
@@ -49,6 +57,8 @@ export class Daemon {
   #models: ModelManager | null = null
   #admin: AdminServer | null = null
   #grpc: GrpcServer | null = null
+  #exams: OpenScreening | null = null
+  readonly #draining = new AbortController()
   #stopped: Promise<void> | null = null
 
   constructor(
@@ -82,9 +92,17 @@ export class Daemon {
         'starting',
       )
       const models = (this.#models = this.#createModels(engine))
-      watch(this.#metrics, { models, engine, budget: () => this.#grpc?.budget ?? null })
+      const exams = (this.#exams = await openScreening(this.config, engine, this.#metrics.screening))
+      const { budget, screening } = exams
+      watch(this.#metrics, {
+        models,
+        engine,
+        budget: () => this.#grpc?.budget ?? null,
+        exams: budget,
+        turns: screening.turns,
+      })
       const admin = (this.#admin = await this.#startAdmin())
-      const grpc = (this.#grpc = await this.#startGrpc(models))
+      const grpc = (this.#grpc = await this.#startGrpc(models, exams))
       const { models: sources, warnings } = await scanRepositories(this.config.models)
       for (const warning of warnings) this.log.warn({ reason: warning }, 'repository')
       await models.loadAll(sources)
@@ -105,6 +123,7 @@ export class Daemon {
 
   async #drain(): Promise<void> {
     this.#lifecycle.enter('DRAINING')
+    this.#draining.abort(new SentinodeError('SHUTTING_DOWN', 'the server is shutting down'))
     this.#grpc?.setServing(false)
     await this.#release(this.config.drainTimeout * 1000)
     this.#lifecycle.enter('STOPPED')
@@ -114,6 +133,7 @@ export class Daemon {
   async #release(graceMs: number): Promise<void> {
     const unloadBy = monotonicNow() + graceMs
     await Promise.all([this.#grpc?.shutdown(graceMs), this.#models?.unloadAll(unloadBy)])
+    await this.#exams?.close()
     await this.#admin?.close()
   }
 
@@ -158,10 +178,38 @@ export class Daemon {
     })
   }
 
-  #startGrpc(models: ModelManager): Promise<GrpcServer> {
+  #startGrpc(models: ModelManager, exams: OpenScreening): Promise<GrpcServer> {
     const { config } = this
     const newRequestId = requestIds()
-    const backend = inferenceBackend({
+    const ledger = new StreamLedger()
+    return startGrpcServer({
+      host: config.host,
+      port: config.grpcPort,
+      credentials: createCredentials(tlsFiles(config)),
+      services: this.#services(models, exams, { newRequestId, ledger }),
+      descriptorSet: config.reflection ? readFileSync(DESCRIPTORS) : null,
+      maxMessageBytes: config.maxMessageSize,
+      requestMemoryBytes: config.requestMemory,
+      maxConcurrentStreams: config.maxConcurrentStreams,
+      maxConnections: config.maxConnections,
+      statusCodes: config.statusCodes,
+      newRequestId,
+      ledger,
+      observer: this.#metrics.calls,
+      onShed: (code) => this.#metrics.calls.shed(code),
+    })
+  }
+
+  #services(
+    models: ModelManager,
+    { screening, budget }: OpenScreening,
+    wire: { readonly newRequestId: () => string; readonly ledger: StreamLedger },
+  ): ServedService[] {
+    const { config } = this
+    const onFault = (err: unknown, requestId: string): void =>
+      this.log.error({ err, requestId }, 'request failed')
+    const calls = { ...wire, statusCodes: config.statusCodes, onFault }
+    const inference = inferenceBackend({
       models,
       state: () => this.state,
       isReady: () => this.isReady,
@@ -170,27 +218,26 @@ export class Daemon {
         this.#metricsOf(model).onAnswer(requestBytes, responseBytes),
       onRejected: (model) => this.#metricsOf(model).onInvalid(),
     })
-    const onFault = (err: unknown, requestId: string): void =>
-      this.log.error({ err, requestId }, 'request failed')
-    const service = inferenceService(backend, version, {
-      statusCodes: config.statusCodes,
-      newRequestId,
-      onFault,
+    const draining = this.#draining.signal
+    const exams = screeningBackend({
+      models,
+      screening,
+      budget,
+      draining,
+      onOutcome: (requestId, code, seconds) => {
+        this.#metrics.screening.outcome(code, seconds)
+        this.log.info({ requestId, code, seconds }, 'exam')
+      },
     })
-    return startGrpcServer({
-      host: config.host,
-      port: config.grpcPort,
-      credentials: createCredentials(tlsFiles(config)),
-      services: [service],
-      descriptorSet: config.reflection ? readFileSync(DESCRIPTORS) : null,
-      maxMessageBytes: config.maxMessageSize,
-      requestMemoryBytes: config.requestMemory,
-      maxConcurrentStreams: config.maxConcurrentStreams,
-      maxConnections: config.maxConnections,
-      statusCodes: config.statusCodes,
-      newRequestId,
-      observer: this.#metrics.calls,
-      onShed: (code) => this.#metrics.calls.shed(code),
-    })
+    return [
+      inferenceService(inference, version, calls),
+      screeningService(exams, {
+        ...calls,
+        draining,
+        maxStreams: config.maxExamStreams,
+        cohortWindow: 2 * config.examConcurrency + 1,
+        idleMs: UPLOAD_IDLE_MS,
+      }),
+    ]
   }
 }

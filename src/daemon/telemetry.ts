@@ -2,6 +2,7 @@ import type { Engine } from '../engine/index.js'
 import type { ModelStatistics } from '../generated/grpc_service.js'
 import { ModelStatistics as Statistics } from '../generated/grpc_service.js'
 import type { RequestBudget } from '../grpc/request-budget.js'
+import type { ExamBudget, Slots } from '../intake/index.js'
 import type { Logger } from '../logger.js'
 import type { DaemonMetrics } from '../metrics/index.js'
 import type { LifecycleEvents, ModelManager } from '../models/lifecycle.js'
@@ -12,10 +13,12 @@ export interface Sources {
   readonly engine: Engine
   /** Null until the wire is up. */
   readonly budget: () => RequestBudget | null
+  readonly exams: ExamBudget
+  readonly turns: Slots
 }
 
 /** Connects the gauges to what they read. */
-export function watch(metrics: DaemonMetrics, { models, engine, budget }: Sources): void {
+export function watch(metrics: DaemonMetrics, { models, engine, budget, exams, turns }: Sources): void {
   metrics.watch({
     queues: () =>
       models.ready().map((model) => {
@@ -30,6 +33,12 @@ export function watch(metrics: DaemonMetrics, { models, engine, budget }: Source
       }),
     memory: () => engine.memoryStats(),
     requestMemory: () => budget()?.used ?? 0,
+    exams: () => ({
+      exams: exams.exams,
+      waiting: turns.waiting,
+      bytes: exams.used,
+      limitBytes: exams.capacity,
+    }),
   })
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { handleBidiStreamingCall, handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js'
+import type { Deadline, handleBidiStreamingCall, handleUnaryCall } from '@grpc/grpc-js'
 import { isSentinodeError, SentinodeError } from '../errors.js'
 import { monotonicNow } from '../scheduling/clock.js'
 import type { Decoded } from './codec.js'
@@ -11,7 +11,7 @@ export interface CallContext {
   readonly requestId: string
   /** Monotonic milliseconds, Infinity where the caller set none. */
   readonly deadline: number
-  /** Aborted when the caller goes away or its deadline passes. */
+  /** Aborted, with a SentinodeError, when the caller goes away or its deadline passes. */
   readonly signal: AbortSignal
   /** Bytes of the request message. */
   readonly bytes: number
@@ -32,9 +32,16 @@ export function requestIds(): () => string {
 }
 
 /** grpc-js gives the deadline as wall-clock milliseconds; the scheduler and the addon count monotonic ones. */
-function monotonicDeadline(call: ServerUnaryCall<unknown, unknown>): number {
+export function monotonicDeadline(call: { getDeadline(): Deadline }): number {
   const deadline = Number(call.getDeadline())
   return Number.isFinite(deadline) ? monotonicNow() + (deadline - Date.now()) : Infinity
+}
+
+/** grpc-js says of a deadline that passed as of a caller that left that the call is cancelled. */
+export function whyCancelled(deadline: number): SentinodeError {
+  return monotonicNow() >= deadline - 1
+    ? new SentinodeError('DEADLINE_EXCEEDED', 'the deadline passed before the answer was there')
+    : new SentinodeError('CANCELLED', 'the caller went away')
 }
 
 /**
@@ -48,10 +55,11 @@ export function unary<Request, Response>(
   return (call, callback) => {
     const requestId = options.newRequestId()
     const abort = new AbortController()
-    call.once('cancelled', () => abort.abort())
+    const deadline = monotonicDeadline(call)
+    call.once('cancelled', () => abort.abort(whyCancelled(deadline)))
     const context: CallContext = {
       requestId,
-      deadline: monotonicDeadline(call),
+      deadline,
       signal: abort.signal,
       bytes: call.request.bytes,
     }

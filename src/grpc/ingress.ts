@@ -3,6 +3,8 @@ import type { ErrorCode } from '../errors.js'
 import { PrefixReader, type AnnouncedMessage } from './prefix-reader.js'
 import type { RequestBudget, Reservation } from './request-budget.js'
 import { errorTrailers, statusOf, type StatusCodes } from './status.js'
+import { followStream } from './stream-ingress.js'
+import type { StreamLedger } from './stream-ledger.js'
 
 /** deflate cannot shrink a message further than this. */
 const MAX_INFLATION = 1032
@@ -19,6 +21,9 @@ export interface IngressOptions {
   readonly statusCodes: StatusCodes
   readonly onShed: (code: ErrorCode) => void
   readonly newRequestId: () => string
+  /** Paths of the methods that take a stream of messages; see stream-ingress.ts. */
+  readonly streaming?: ReadonlySet<string>
+  readonly ledger?: StreamLedger
   readonly stallMs?: number
 }
 
@@ -32,8 +37,14 @@ export interface IngressOptions {
 export function createIngress(
   options: IngressOptions,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void {
+  const { streaming, ledger, stallMs = STALL_MS } = options
+  const inflated = (bytes: number): number => Math.min(bytes * MAX_INFLATION, options.maxMessageBytes)
   return (stream, headers) => {
     capTimeout(headers)
+    if (ledger !== undefined && streaming?.has(headers[':path'] ?? '') === true) {
+      followStream(stream, headers, { ...options, ledger, stallMs, inflated })
+      return
+    }
     const reader = new PrefixReader()
     const reservations: Reservation[] = []
     let stall: NodeJS.Timeout | null = null
@@ -59,9 +70,7 @@ export function createIngress(
         return false
       }
       // A compressed message is charged for the largest that it can become.
-      const bytes = message.compressed
-        ? Math.min(message.bytes * MAX_INFLATION, options.maxMessageBytes)
-        : message.bytes
+      const bytes = message.compressed ? inflated(message.bytes) : message.bytes
       if (message.arrived === message.bytes && !message.compressed) {
         reservations.push(options.budget.charge(bytes))
         return true
@@ -79,7 +88,7 @@ export function createIngress(
       stall ??= setTimeout(() => {
         if (!reader.incomplete || reservations.some((r) => !r.granted)) return
         refuse('DEADLINE_EXCEEDED', 'the rest of the message did not arrive')
-      }, options.stallMs ?? STALL_MS).unref()
+      }, stallMs).unref()
       return true
     }
 

@@ -15,6 +15,7 @@ import { createIngress } from './ingress.js'
 import { addReflection } from './reflection.js'
 import { RequestBudget } from './request-budget.js'
 import type { StatusCodes } from './status.js'
+import { StreamLedger } from './stream-ledger.js'
 
 const WINDOW_BYTES = 8 * 2 ** 20
 const FRAME_BYTES = 2 ** 20
@@ -44,6 +45,8 @@ export interface GrpcServerOptions {
   readonly newRequestId: () => string
   readonly observer: CallObserver
   readonly onShed: (code: ErrorCode) => void
+  /** Shared with the services that read streams. */
+  readonly ledger?: StreamLedger
 }
 
 export interface GrpcServer {
@@ -56,11 +59,15 @@ export interface GrpcServer {
   shutdown(graceMs: number): Promise<void>
 }
 
-function paths(definition: object, only: { streaming?: boolean } = {}): string[] {
-  const methods = Object.values(definition as Record<string, { path: string; responseStream: boolean }>)
-  return methods
-    .filter((m) => only.streaming === undefined || m.responseStream === only.streaming)
-    .map((m) => m.path)
+interface Method {
+  readonly path: string
+  readonly requestStream: boolean
+  readonly responseStream: boolean
+}
+
+function paths(definitions: readonly object[], which: (method: Method) => boolean): Set<string> {
+  const methods = definitions.flatMap((definition) => Object.values(definition as Record<string, Method>))
+  return new Set(methods.filter(which).map(({ path }) => path))
 }
 
 function bind(server: Server, host: string, port: number, credentials: ServerCredentials): Promise<number> {
@@ -100,15 +107,23 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     options.requestMemoryBytes,
     Math.max(options.requestMemoryBytes / 4, WINDOW_BYTES),
   )
-  const definitions = [healthService, ...options.services.map((service) => service.definition)]
+  const own = options.services.map((service) => service.definition)
+  const all = [healthService, ...own]
   const observe = observeCalls(
-    new Set(definitions.flatMap((definition) => paths(definition))),
+    paths(all, () => true),
     options.observer,
   )
+  // A watch of the health never ends by itself; every call of ours does.
   const inFlight = new InFlight(
-    new Set(definitions.flatMap((definition) => paths(definition, { streaming: false }))),
+    new Set([...paths(own, () => true), ...paths([healthService], (method) => !method.responseStream)]),
   )
-  const admit = createIngress({ ...options, budget, windowBytes: WINDOW_BYTES })
+  const admit = createIngress({
+    ...options,
+    budget,
+    windowBytes: WINDOW_BYTES,
+    streaming: paths(own, (method) => method.requestStream),
+    ledger: options.ledger ?? new StreamLedger(),
+  })
   const dropConnections = tuneHttp2(server, {
     windowBytes: WINDOW_BYTES,
     frameBytes: FRAME_BYTES,

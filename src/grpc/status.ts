@@ -44,17 +44,26 @@ export function errorTrailers(code: ErrorCode, requestId: string): Record<string
   }
 }
 
+/** Errors of the moment: the same request may be answered later. */
+export const RETRYABLE: ReadonlySet<ErrorCode> = new Set([...SHED, 'MODEL_NOT_READY', 'DEADLINE_EXCEEDED'])
+
 /**
- * The status that a client gets. An unknown exception says nothing but the id under which the log has it:
- * its message could hold anything.
+ * Code and message that a client gets. An unknown exception says nothing but the id under which the log has
+ * it: its message could hold anything.
  */
+export function toCoded(error: unknown, requestId: string): { code: ErrorCode; message: string } {
+  if (isSentinodeError(error) && error.code !== 'INTERNAL') {
+    return { code: error.code, message: sendable(error.message) }
+  }
+  return { code: 'INTERNAL', message: `internal error, request id ${requestId}` }
+}
+
+/** The status that a client gets. */
 export function toStatus(error: unknown, requestId: string, codes: StatusCodes): StatusObject {
-  const known = isSentinodeError(error) && error.code !== 'INTERNAL'
-  const code: ErrorCode = known ? error.code : 'INTERNAL'
-  const details = known ? sendable(error.message) : `internal error, request id ${requestId}`
+  const { code, message } = toCoded(error, requestId)
   const metadata = new Metadata()
   for (const [key, value] of Object.entries(errorTrailers(code, requestId))) metadata.set(key, value)
-  return { code: statusOf(code, codes), details, metadata }
+  return { code: statusOf(code, codes), details: message, metadata }
 }
 
 /** Bounded, and well-formed: grpc-js cannot escape half a surrogate pair, and would throw out of its own code. */

@@ -126,6 +126,7 @@ export class ExamBudget {
   }
 
   async #grow(holder: Holder, bytes: number, signal: AbortSignal): Promise<void> {
+    if (!this.#holders.has(holder)) throw full()
     this.#requirePossible(holder.bytes + bytes)
     const before = holder.state
     const take = (): void => {

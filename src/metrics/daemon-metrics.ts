@@ -6,6 +6,7 @@ import { memory, requestMemory, type MemorySample } from './memory.js'
 import { modelLoad } from './model-load.js'
 import { ModelMetrics } from './model-metrics.js'
 import { queues, type QueueSample } from './queues.js'
+import { screeningMetrics, type ExamSample, type ScreeningMetrics } from './screening.js'
 import { sizes } from './sizes.js'
 import { stageSeconds } from './stage-seconds.js'
 
@@ -15,11 +16,13 @@ export interface MetricSources {
   readonly memory: () => MemorySample | null
   /** Bytes that requests hold, of the budget they share. */
   readonly requestMemory: () => number
+  readonly exams: () => ExamSample | null
 }
 
 /** All metrics of one daemon, in a registry of its own: nothing is global. */
 export class DaemonMetrics {
   readonly calls: CallMetrics
+  readonly screening: ScreeningMetrics
   readonly #registry = new Registry()
   readonly #families
   readonly #models = new Map<string, ModelMetrics>()
@@ -28,6 +31,7 @@ export class DaemonMetrics {
   constructor() {
     const registry = this.#registry
     this.calls = callMetrics(registry)
+    this.screening = screeningMetrics(registry, () => this.#sources?.exams() ?? null)
     this.#families = {
       counters: inferenceCounters(registry),
       seconds: stageSeconds(registry),

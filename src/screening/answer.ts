@@ -60,7 +60,7 @@ export interface AnswerOptions {
   readonly timingsMs: Readonly<Record<string, number>>
 }
 
-/** @throws SentinodeError SCREENING_OUTPUT_INVALID, INVALID_OPTION (the operating point) */
+/** @throws SentinodeError SCREENING_OUTPUT_INVALID, INVALID_REQUEST (the operating point) */
 export function makeAnswer(options: AnswerOptions): Answer {
   const { contract, volume, prepared } = options
   const { plan, crop } = prepared

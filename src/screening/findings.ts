@@ -28,7 +28,7 @@ export type OutputRows = ReadonlyMap<string, Float32Array>
 
 /**
  * @param pointName operating point that decides; null for the contract's default
- * @throws SentinodeError INVALID_OPTION for an operating point that a finding does not have,
+ * @throws SentinodeError INVALID_REQUEST for an operating point that a finding does not have,
  * SCREENING_OUTPUT_INVALID for outputs that are missing or no probabilities
  */
 export function readFindings(
@@ -62,12 +62,17 @@ export function readFindings(
   })
 }
 
+/** Throws INVALID_REQUEST where a finding does not have the operating point; null, the default, is always there. */
+export function requireOperatingPoint(rules: readonly FindingRule[], pointName: string | null): void {
+  if (pointName !== null) for (const rule of rules) choosePoint(rule, pointName)
+}
+
 function choosePoint(rule: FindingRule, name: string): OperatingPoint {
   const point = rule.operating_points.find((candidate) => candidate.name === name)
   if (point !== undefined) return point
   const known = rule.operating_points.map((candidate) => candidate.name).join(', ')
   throw new SentinodeError(
-    'INVALID_OPTION',
+    'INVALID_REQUEST',
     `expected an operating point of ${rule.name} (${known}), found another name`,
   )
 }

@@ -1,10 +1,11 @@
 /** The room's door: from an exam and clinical values to a reasoned answer. */
 
 export { makeAnswer, type Answer, type AnswerOptions, type ModelIdentity } from './answer.js'
-export type { ClinicalRecord, ClinicalValue } from './clinical/read.js'
+export { readClinical, type ClinicalRecord, type ClinicalValue } from './clinical/read.js'
 export { parseContract, type Contract } from './contract/contract.js'
 export { checkNetwork, type NetworkTensor } from './contract/network.js'
-export type { Finding, OutputRows } from './findings.js'
+export { requireOperatingPoint, type Finding, type OutputRows } from './findings.js'
+export { acceptRegion } from './plan/plan.js'
 export {
   prepareExam,
   type OtherModel,

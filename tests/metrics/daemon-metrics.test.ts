@@ -102,6 +102,7 @@ test('queues and memory are read when they are scraped', async (t) => {
     ],
     memory: () => ({ pinnedBytes: 10, pageableBytes: 20, limitBytes: 30 }),
     requestMemory: () => 80,
+    exams: () => ({ exams: 1, waiting: 0, bytes: 2, limitBytes: 3 }),
   })
   const series = await scrape(metrics)
   t.is(series.get(`sentinode_queue_requests{${labels}}`), 3)

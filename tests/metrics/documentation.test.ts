@@ -16,10 +16,13 @@ function eventful(): DaemonMetrics {
   metrics.calls.started('a.B/C')
   metrics.calls.handled('a.B/C', 'OK', 1)
   metrics.calls.shed('QUEUE_FULL')
+  metrics.screening.outcome('OK', 1)
+  metrics.screening.stage('read', 1)
   metrics.watch({
     queues: () => [{ model: 'net', version: '1', queuedRequests: 0, queuedBytes: 0, pendingRequests: 0 }],
     memory: () => null,
     requestMemory: () => 0,
+    exams: () => ({ exams: 1, waiting: 0, bytes: 2, limitBytes: 3 }),
   })
   return metrics
 }

@@ -17,6 +17,12 @@ test('the contract on the documentation page is one', (t) => {
 
 test('the documentation page names every standard variable and every warning', (t) => {
   for (const name of Object.keys(standards)) t.regex(page, new RegExp(`\\| \`${name}\` `))
-  for (const code of ['CLINICAL_IMPUTED', 'CLINICAL_DOUBTFUL', 'REGION_CUT_OFF', 'PARTLY_OUTSIDE'])
+  for (const code of [
+    'CLINICAL_IMPUTED',
+    'CLINICAL_DOUBTFUL',
+    'CLINICAL_OTHER_MODEL',
+    'REGION_CUT_OFF',
+    'PARTLY_OUTSIDE',
+  ])
     t.true(page.includes(`\`${code}\``))
 })

@@ -57,7 +57,7 @@ test('a request may choose another operating point that every finding has', (t) 
     const error = t.throws(() => readFindings(findings, 'rule_out', point, outputs(0.5, 0.5)))
     return isSentinodeError(error) ? error.code : 'none'
   }
-  t.is(code('balanced'), 'INVALID_OPTION')
+  t.is(code('balanced'), 'INVALID_REQUEST')
   const [only] = readFindings(findings.slice(0, 1), 'rule_out', 'balanced', outputs(0.5, 0.5))
   t.is(only?.operatingPoint.threshold, 0.45)
 })

@@ -97,7 +97,11 @@ function sizeOver(lengths: Point, spacing: readonly [number, number, number]): [
   return [side(0), side(1), side(2)]
 }
 
-function acceptRegion(region: Region | null, accept: readonly Region['kind'][]): Region {
+/**
+ * What a request's region means, null for none: then the volume, where the contract accepts that.
+ * @throws SentinodeError REGION_INVALID
+ */
+export function acceptRegion(region: Region | null, accept: readonly Region['kind'][]): Region {
   const given: Region = region ?? { kind: 'volume' }
   if (!accept.includes(given.kind)) {
     const found = region === null ? 'none' : `a ${given.kind}`

@@ -1,0 +1,20 @@
+import type { ExamThreads, Roots, Slots } from '../../intake/index.js'
+import type { Preprocess, ReportingDevice } from '../../screening/index.js'
+
+/** Where an exam's time goes. */
+export const STAGES = ['upload', 'wait', 'read', 'preprocess', 'queue', 'infer', 'report'] as const
+export type Stage = (typeof STAGES)[number]
+
+/** What all exams of a daemon share. */
+export interface Screening {
+  readonly threads: ExamThreads
+  /** Exams that are read and preprocessed at once. */
+  readonly turns: Slots
+  readonly preprocess: Preprocess
+  readonly roots: Roots
+  /** Of uploads. */
+  readonly folder: string
+  readonly maxPixelBytes: number
+  readonly device: ReportingDevice
+  readonly onStage: (stage: Stage, seconds: number) => void
+}

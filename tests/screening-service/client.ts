@@ -1,0 +1,106 @@
+/** A client of the screening service, with the generated stubs and nothing of the daemon's own code. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { credentials, type CallOptions, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js'
+import {
+  ScreeningClient,
+  ScreeningOptions,
+  type ScreenCohortRequest,
+  type ScreenCohortResponse,
+  type ScreeningAnswer,
+  type ScreenRequest,
+  type ScreenResponse,
+} from '../../src/generated/sentinode/v1/screening.js'
+
+export const CHUNK = 2 ** 20
+
+export function connect(address: string): ScreeningClient {
+  return new ScreeningClient(address, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1 })
+}
+
+/** Complete values of the clinical variables of `lymph`. */
+export const CLINICAL: ScreeningOptions['clinical'] = {
+  Age: { kind: { $case: 'number', value: 61 } },
+  'HER-2': { kind: { $case: 'text', value: 'negative' } },
+}
+
+export function options(change: Partial<ScreeningOptions> = {}): ScreeningOptions {
+  return { ...ScreeningOptions.fromPartial({ model: 'lymph', clinical: CLINICAL }), ...change }
+}
+
+export function fixture(name: string): Uint8Array[] {
+  const folder = new URL(`../fixtures/exams/${name}/dicom/`, import.meta.url)
+  return readdirSync(folder).map((file) => readFileSync(new URL(file, folder)))
+}
+
+export function* chunks(
+  files: Iterable<Uint8Array>,
+  size = CHUNK,
+): Generator<{ file: number; data: Uint8Array }> {
+  let file = 0
+  for (const bytes of files) {
+    for (let at = 0; at < bytes.byteLength; at += size) yield { file, data: bytes.subarray(at, at + size) }
+    file++
+  }
+}
+
+export interface Upload {
+  /** Settles with the call. */
+  readonly answer: Promise<ScreeningAnswer>
+  /** Resolves when the client may send more. */
+  write(message: ScreenRequest): Promise<void>
+  end(): void
+  cancel(): void
+}
+
+export function begin(
+  client: ScreeningClient,
+  asked: ScreeningOptions,
+  call: Partial<CallOptions> = {},
+): Upload {
+  let settled = false
+  let stream: ReturnType<ScreeningClient['screen']> | undefined
+  const answer = new Promise<ScreeningAnswer>((resolve, reject) => {
+    stream = client.screen(call as never, (error: ServiceError | null, response: ScreenResponse) => {
+      settled = true
+      if (error) reject(error)
+      else if (response.answer) resolve(response.answer)
+    })
+  })
+  answer.catch(() => undefined)
+  const write = async (message: ScreenRequest): Promise<void> => {
+    if (settled || stream?.writable !== true) return
+    if (stream.write(message)) return
+    await Promise.race([
+      new Promise((resolve) => stream?.once('drain', resolve)),
+      answer.catch(() => undefined),
+    ])
+  }
+  void write({ kind: { $case: 'options', value: asked } })
+  return { answer, write, end: () => stream?.end(), cancel: () => stream?.cancel() }
+}
+
+/** Uploads an exam and waits for its answer. */
+export async function screen(
+  client: ScreeningClient,
+  files: Iterable<Uint8Array>,
+  asked: ScreeningOptions = options(),
+  call: Partial<CallOptions> = {},
+): Promise<ScreeningAnswer> {
+  const upload = begin(client, asked, call)
+  for (const chunk of chunks(files)) await upload.write({ kind: { $case: 'chunk', value: chunk } })
+  upload.end()
+  return upload.answer
+}
+
+export type CohortStream = ClientDuplexStream<ScreenCohortRequest, ScreenCohortResponse>
+
+/** The messages of one exam of a cohort. */
+export function* cohortExam(
+  sequence: bigint,
+  files: Iterable<Uint8Array>,
+  asked: ScreeningOptions = options(),
+): Generator<ScreenCohortRequest> {
+  yield { sequence, kind: { $case: 'options', value: asked } }
+  for (const value of chunks(files)) yield { sequence, kind: { $case: 'chunk', value } }
+  yield { sequence, kind: { $case: 'end', value: {} } }
+}
