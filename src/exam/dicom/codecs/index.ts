@@ -2,6 +2,7 @@
 
 import type { Compression } from '../transfer-syntax.js'
 import { jpeg2000Size, jpegSize, type CodestreamSize } from './codestream.js'
+import { decodeJpegLossless } from './jpeg-lossless.js'
 import { decodeRle } from './rle.js'
 
 /** One frame's samples, little endian, without padding between them. */
@@ -55,7 +56,7 @@ export async function decode(
   }
   const size = compression === 'jpeg-2000' ? jpeg2000Size(bytes) : jpegSize(bytes)
   if (!fits(size, rows, columns)) return null
-  if (compression === 'jpeg-lossless') return decodeLossless(bytes, rows * columns)
+  if (compression === 'jpeg-lossless') return decodeLossless(bytes)
   if (compression === 'jpeg-2000' || compression === 'jpeg-ls' || compression === 'jpeg') {
     return decodeWasm(compression, bytes, rows * columns)
   }
@@ -66,14 +67,11 @@ function fits(size: CodestreamSize | null, rows: number, columns: number): boole
   return size !== null && size.rows === rows && size.columns === columns && size.components === 1
 }
 
-async function decodeLossless(bytes: Uint8Array, pixels: number): Promise<Decoded | null> {
-  const { Decoder } = await import('jpeg-lossless-decoder-js')
-  try {
-    const own = Uint8Array.from(bytes).buffer
-    return sized(new Uint8Array(new Decoder().decompress(own, 0, own.byteLength)), pixels)
-  } catch {
-    return null
-  }
+function decodeLossless(bytes: Uint8Array): Decoded | null {
+  const samples = decodeJpegLossless(bytes)
+  if (samples === null) return null
+  const bytesPerSample = samples instanceof Uint8Array ? 1 : 2
+  return { bytes: new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength), bytesPerSample }
 }
 
 async function decodeWasm(

@@ -26,9 +26,3 @@ declare module '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs' {
   const factory: (options: WasmOptions) => Promise<{ JPEGDecoder: new () => WasmDecoder }>
   export default factory
 }
-
-declare module 'jpeg-lossless-decoder-js' {
-  export class Decoder {
-    decompress(buffer: ArrayBuffer, offset: number, length: number): ArrayBuffer
-  }
-}
