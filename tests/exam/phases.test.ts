@@ -266,3 +266,53 @@ test('phases hours apart are a warning', async (t) => {
   const hours = (p: number): Dataset => acquired(0, AT + 3600 * p)
   t.true(warningCodes(await read(each(hours))).includes('IMPLAUSIBLE_PHASE_TIMES'))
 })
+
+/** A series before contrast agent and one after it. */
+const series = (phase: number): number => (phase === 0 ? 5 : 6)
+/** The clock stands still through each series, as GE's does. */
+const begun = (phase: number): Dataset => acquired(Math.min(phase, 1))
+
+test('what counts anew in each series is put behind the clock of its series', async (t) => {
+  const since = (phase: number): number => (phase === 0 ? 0 : (TIMES[phase] ?? 0) - (TIMES[1] ?? 0))
+  const timed = exam({
+    phases: 4,
+    frame: (p) => ({ series: series(p), extra: [...begun(p), ...trigger(since(p))] }),
+  })
+  const volume = await read(timed)
+  assertPhantom(t, volume, [0, 1, 2, 3], 4)
+  assertTimes(t, volume, TIMES.slice(0, 4))
+  t.is(volume.timesFrom, 'AcquisitionTime + TriggerTime')
+
+  const indexed = exam({
+    phases: 4,
+    frame: (p) => ({ series: series(p), extra: [...begun(p), ...position(Math.max(1, p))] }),
+  })
+  await refused(t, indexed, 'AMBIGUOUS_TIMES')
+  assertPhantom(t, await read(indexed, { requireTimes: false }), [0, 1, 2, 3], 4)
+})
+
+test('a series before contrast agent may have no trigger time at all', async (t) => {
+  const files = exam({
+    frame: (p) => ({ series: series(p), extra: [...begun(p), ...(p === 0 ? [] : trigger(80 * (p - 1)))] }),
+  })
+  const volume = await read(files)
+  assertPhantom(t, volume, [0, 1, 2], 4)
+  assertTimes(t, volume, [0, TIMES[1] ?? 0, (TIMES[1] ?? 0) + 80])
+})
+
+test('an index that starts anew in each series blames no slice for it', async (t) => {
+  const extra = (p: number): Dataset => [...begun(p), ...position(Math.max(1, p))]
+  const frame = (p: number): Partial<FrameSpec> => ({ series: series(p), extra: extra(p) })
+  const absent = exam({ phases: 4, frame: (p, z) => (p === 2 && z === 1 ? null : frame(p)) })
+  await refused(t, absent, 'INCOMPLETE_PHASE')
+  const whole = exam({ phases: 4, frame })
+  await refused(t, [...whole, { id: 'again', bytes: whole[3]?.bytes ?? new Uint8Array() }], 'DUPLICATE_SLICE')
+})
+
+test('series that begin together are not put one after the other', async (t) => {
+  const files = exam({
+    phases: 4,
+    frame: (p) => ({ series: series(p), extra: [...acquired(0), ...position(Math.max(1, p))] }),
+  })
+  await refused(t, files, 'DUPLICATE_SLICE')
+})

@@ -5,24 +5,12 @@
 
 import { ExamRejection } from '../rejection.js'
 import type { ExamWarning } from '../volume.js'
-import type { Frame } from './frames.js'
-import { MARKS } from './marks.js'
-import { timeline, type Moment } from './time.js'
+import { ascends, bySeries, candidates, type Candidate, type Placed } from './candidates.js'
 
-/** Phases of a breast are seconds to minutes apart; clocks that tick faster tell reconstruction, not acquisition. */
-const SHORTEST_PHASE_S = 1
 /** Outside of this a time is worth a warning. */
 const PLAUSIBLE_GAP_S: readonly [number, number] = [3, 900]
 /** How much of the data must bear an attribute out for its exceptions to be named as faults of the exam. */
 const MOST_CELLS = 0.6
-
-const SERIES = 'Series'
-
-/** A frame with its slice position. */
-export interface Placed {
-  readonly frame: Frame
-  readonly slice: number
-}
 
 export interface Phases {
   /** Phase of each frame, from 0, in the order given. */
@@ -30,15 +18,6 @@ export interface Phases {
   readonly count: number
   readonly by: string
   readonly warnings: readonly ExamWarning[]
-}
-
-interface Candidate {
-  readonly name: string
-  readonly yieldsTo: string | null
-  readonly seconds: boolean
-  /** One value a frame. */
-  readonly values: readonly number[]
-  readonly dateNotAdvanced: boolean
 }
 
 /** Frames counted by slice position and value. */
@@ -128,32 +107,6 @@ function timeWarnings(timesS: readonly number[], from: Candidate): ExamWarning[]
     })
   }
   return warnings
-}
-
-function ascends(starts: readonly number[]): boolean {
-  return starts.every((start, i) => i === 0 || start - (starts[i - 1] ?? 0) >= SHORTEST_PHASE_S)
-}
-
-/** The attributes that every frame has and that compare across these frames. */
-function candidates(placed: readonly Placed[]): Candidate[] {
-  const oneSeries = new Set(placed.map(({ frame }) => frame.series)).size === 1
-  return MARKS.flatMap((mark, m): Candidate[] => {
-    const values = placed.map(({ frame }) => frame.marks[m] ?? null)
-    if ((mark.withinSeries && !oneSeries) || !values.every((value) => value !== null)) return []
-    const base = { name: mark.name, yieldsTo: mark.yieldsTo ?? null, seconds: mark.unit !== 'index' }
-    if (mark.unit !== 'clock') return [{ ...base, values: values as number[], dateNotAdvanced: false }]
-    const line = timeline(values as Moment[])
-    return [{ ...base, values: line.seconds, dateNotAdvanced: line.dateNotAdvanced }]
-  })
-}
-
-/** One series per phase, in the order of their numbers; null where numbers do not order them. */
-function bySeries(placed: readonly Placed[]): Candidate | null {
-  const numbers = new Map(placed.map(({ frame }) => [frame.series, frame.seriesNumber]))
-  const distinct = new Set(numbers.values())
-  if (distinct.size !== numbers.size || distinct.has(null)) return null
-  const values = placed.map(({ frame }) => frame.seriesNumber ?? 0)
-  return { name: SERIES, yieldsTo: null, seconds: false, values, dateNotAdvanced: false }
 }
 
 function table(candidate: Candidate, placed: readonly Placed[], positions: number): Table {
