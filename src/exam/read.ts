@@ -5,11 +5,11 @@
  * of the chosen frames only. Memory holds the headers, the volume and one frame at a time.
  */
 
-import { Malformed } from './dicom/dataset.js'
+import { Malformed, type Dataset } from './dicom/dataset.js'
 import { framesOf, type Frame } from './dicom/frames.js'
 import { readDicomHeader, type DicomHeader } from './dicom/part10.js'
 import { PatientCheck } from './dicom/patient.js'
-import { volumeFromFrames } from './dicom/read.js'
+import { volumeFromFrames, type Imageless } from './dicom/read.js'
 import { DEFAULT_LIMITS, type ExamLimits } from './limits.js'
 import { isNifti } from './nifti/header.js'
 import { volumeFromNifti, type NiftiFile } from './nifti/read.js'
@@ -63,7 +63,7 @@ export async function readExam(source: ExamSource, options: ReadOptions = {}): P
 interface Pile {
   readonly patient: PatientCheck
   readonly frames: Frame[]
-  readonly imageless: (number | null)[]
+  readonly imageless: Imageless[]
   readonly nifti: NiftiFile[]
   dicom: number
   broken: number
@@ -121,8 +121,16 @@ async function sort(file: ExamFile, reader: ByteReader, pile: Pile, limits: Exam
   pile.patient.add(header.dataset)
   const frames = framesOf(file, header, limits.maxFrames)
   if (frames === null) throw tooLarge('frames', limits.maxFrames)
-  if (frames.length === 0) pile.imageless.push(header.dataset.number('SeriesNumber') ?? null)
+  if (frames.length === 0) pile.imageless.push(imageless(header.dataset))
   for (const frame of frames) pile.frames.push(frame)
+}
+
+function imageless(dataset: Dataset): Imageless {
+  return {
+    series: dataset.text('SeriesInstanceUID'),
+    seriesNumber: dataset.number('SeriesNumber') ?? null,
+    image: dataset.has('Rows') && dataset.has('Columns'),
+  }
 }
 
 /** Whether the file is NIfTI, and gzipped; null when it is not. */

@@ -63,6 +63,35 @@ function sameMatrix(a: Slice, b: Slice): boolean {
 }
 
 /**
+ * Series of one stack that lie a part of a slice beside each other along their normal.
+ * @param stacks with the first and the last of their slice positions
+ * @throws ExamRejection INCONSISTENT_GEOMETRY
+ */
+export function requireAligned(
+  stacks: readonly { readonly range: readonly [number, number]; readonly positions: number }[],
+): void {
+  const [first, ...others] = stacks
+  if (first === undefined || first.positions < 2) return
+  const step = (first.range[1] - first.range[0]) / (first.positions - 1)
+  for (const { range, positions } of others) {
+    const [low, high] = [range[0] - first.range[0], range[1] - first.range[1]]
+    const ofAStep = Math.abs(low - step * Math.round(low / step))
+    // Whole steps apart are slices that one of them lacks.
+    if (
+      positions !== first.positions ||
+      Math.abs(low - high) > SAME_POSITION_MM ||
+      ofAStep <= SAME_POSITION_MM
+    )
+      continue
+    throw new ExamRejection(
+      'INCONSISTENT_GEOMETRY',
+      `the series of the phases lie ${Math.abs(low).toFixed(2)} mm beside each other along the normal of their slices`,
+      { shiftMm: low },
+    )
+  }
+}
+
+/**
  * The slice position of each frame, counted from 0 along the slice normal.
  * @param slices of one orientation
  * @throws ExamRejection INCONSISTENT_GEOMETRY when frames of one position lie beside each other

@@ -40,6 +40,7 @@ export type LeftOutReason =
   | 'NO_GEOMETRY'
   | 'SINGLE_SLICE'
   | 'NOT_DYNAMIC'
+  | 'NOT_WATER'
 
 export interface FrameAccount {
   readonly read: number

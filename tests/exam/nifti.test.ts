@@ -144,6 +144,8 @@ const TYPES: [string, number, number, (data: DataView, i: number) => void, numbe
   ['uint16', 512, 16, (data, i) => data.setUint16(2 * i, 60_000 + (i % 2), true), 60_001],
   ['int32', 8, 32, (data, i) => data.setInt32(4 * i, -70_000 * (i % 2), true), -70_000],
   ['uint32', 768, 32, (data, i) => data.setUint32(4 * i, 70_000 * (i % 2), true), 70_000],
+  ['int64', 1024, 64, (data, i) => data.setBigInt64(8 * i, BigInt(-70_000 * (i % 2)), true), -70_000],
+  ['uint64', 1280, 64, (data, i) => data.setBigUint64(8 * i, BigInt(70_000 * (i % 2)), true), 70_000],
   ['float32', 16, 32, (data, i) => data.setFloat32(4 * i, 0.5 * (i % 2), true), 0.5],
   ['float64', 64, 64, (data, i) => data.setFloat64(8 * i, 0.25 * (i % 2), true), 0.25],
 ]
@@ -242,4 +244,10 @@ test('a saved volume is what another reader expects', async (t) => {
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('a form that is no place, or not a number, is refused', async (t) => {
+  await refused(t, one(file({ sform: Array<number>(12).fill(0) })), 'INVALID_NIFTI')
+  await refused(t, one(file({ sform: [1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0] })), 'INVALID_NIFTI')
+  await refused(t, one(file({ sform: SFORM.map((value, i) => (i === 3 ? NaN : value)) })), 'INVALID_NIFTI')
 })

@@ -302,6 +302,43 @@ test('reports and other objects without pixels are counted as no images', async 
   assertAccount(t, volume, { NOT_AN_IMAGE: 1 })
 })
 
+test('an image of the dynamic series without any pixel data is refused', async (t) => {
+  const files = exam({
+    phases: 4,
+    frame: (phase) => ({ extra: acquired(phase), ...(phase === 3 ? { drop: [0x7fe00010] } : {}) }),
+  })
+  await refused(t, files, 'TRUNCATED_PIXEL_DATA')
+})
+
+test('numbers are read in the representation that the file gives them', async (t) => {
+  const number = (value: number): Uint8Array => {
+    const bytes = new Uint8Array(8)
+    new DataView(bytes.buffer).setFloat64(0, value, true)
+    return bytes
+  }
+  const files = exam({
+    frame: (phase) => ({
+      extra: [
+        ...acquired(phase),
+        [0x00280010, 'IS', '6'],
+        [0x00281052, 'FD', [-3]],
+        [0x00281053, 'FD', [0.5]],
+        [0x00200011, 'US', [5]],
+        [0x00180081, 'UN', '2.4'],
+        [0x00189082, 'UN', number(2.4)],
+      ],
+    }),
+  })
+  const volume = await read(files)
+  t.deepEqual(volume.shape, [3, 4, 6, 5])
+  t.deepEqual([volume.slopes[0], volume.intercepts[0], volume.series[0]?.number], [0.5, -3, 5])
+})
+
+test('a modality table in place of slope and intercept is refused', async (t) => {
+  const table: Dataset = [[0x00283000, 'SQ', [[[0x00283002, 'US', [2, 0, 16]]]]]]
+  await refused(t, plain({}, table), 'UNSUPPORTED_PIXEL_FORMAT')
+})
+
 test('bounds on files, frames and pixel bytes are kept', async (t) => {
   await refused(t, plain({}), 'EXAM_TOO_LARGE', { limits: { maxFiles: 11 } })
   await refused(t, plain({}), 'EXAM_TOO_LARGE', { limits: { maxFrames: 11 } })

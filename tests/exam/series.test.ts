@@ -130,6 +130,7 @@ const LEFT_OUT: [string, Files, string][] = [
   ['phase images', derived('ORIGINAL\\PRIMARY\\PHASE MAP\\P\\FFE'), 'NOT_MAGNITUDE'],
   ['diffusion images', derived('ORIGINAL\\PRIMARY\\DIFFUSION'), 'DIFFUSION'],
   ['mosaics', derived('ORIGINAL\\PRIMARY\\M\\MOSAIC'), 'MOSAIC'],
+  ['copies that are corrected for motion', derived('ORIGINAL\\PRIMARY\\M\\ND\\MOCO'), 'DERIVED'],
   [
     'images of another modality',
     exam({ phases: 2, frame: (p) => ({ series: 9, extra: [[0x00080060, 'CS', 'CT'], ...acquired(p)] }) }),
@@ -388,4 +389,75 @@ test('when several reasons apply, the documented first is given', async (t) => {
   await refused(t, files(turned, short), 'MIXED_ORIENTATION')
   await refused(t, files(short), 'TRUNCATED_PIXEL_DATA')
   await refused(t, files(), 'AMBIGUOUS_PHASES')
+})
+
+/** Parts of a Dixon series, each a series of its own with all phases. */
+function dixon(parts: readonly string[]): Files {
+  return parts.flatMap((part, i) =>
+    exam({
+      frame: (phase) => ({
+        series: 5 + i,
+        imageType: `DERIVED\\PRIMARY\\DIXON\\${part}`,
+        extra: acquired(phase),
+      }),
+    }),
+  )
+}
+
+test('water images are dynamic, whatever scanners call them, and preferred to the other parts of Dixon', async (t) => {
+  const water = await read(dixon(['WATER']))
+  assertPhantom(t, water, [0, 1, 2], 4)
+  assertAccount(t, water)
+  const volume = await read(dixon(['IN_PHASE', 'WATER', 'FAT', 'OUT_PHASE']))
+  assertPhantom(t, volume, [0, 1, 2], 4)
+  assertAccount(t, volume, { NOT_WATER: 36 })
+  t.is(volume.series[0]?.number, 6)
+})
+
+test('water beside another dynamic series is ambiguous, and so are parts without water', async (t) => {
+  await refused(t, [...dixon(['WATER']), ...dynamic(9)], 'AMBIGUOUS_SERIES')
+  await refused(t, dixon(['IN_PHASE', 'OUT_PHASE']), 'AMBIGUOUS_SERIES')
+})
+
+test('a localizer inside the dynamic series is a mixed orientation', async (t) => {
+  const planes = exam({
+    phases: 1,
+    slices: 3,
+    frame: (_, z) => ({ geometry: { ...(PLANES[z] ?? AXIAL), spacing: AXIAL.spacing }, extra: acquired(0) }),
+  })
+  await refused(t, [...dynamic(), ...planes], 'MIXED_ORIENTATION')
+})
+
+test('a series that lies beside the others along the normal is refused, one without an end incomplete', async (t) => {
+  const moved = (mm: number): Geometry => ({
+    ...AXIAL,
+    origin: [AXIAL.origin[0], AXIAL.origin[1], AXIAL.origin[2] + mm],
+  })
+  const at = (mm: number): Files =>
+    exam({
+      phases: 3,
+      slices: 6,
+      frame: (p) => ({ series: 5 + p, geometry: p === 1 ? moved(mm) : AXIAL, extra: acquired(p) }),
+    })
+  const error = await refused(t, at(0.7), 'INCONSISTENT_GEOMETRY')
+  t.regex(error.message, /0\.70 mm/)
+  await refused(t, at(2 * AXIAL.spacing[2]), 'INCOMPLETE_PHASE')
+})
+
+test('frames of the dynamic series without a place are not passed over in silence', async (t) => {
+  // A whole phase without positions: what is left would look complete.
+  const files = exam({
+    phases: 4,
+    frame: (phase) => ({ extra: acquired(phase), ...(phase === 3 ? { drop: [0x00200032] } : {}) }),
+  })
+  const error = await refused(t, files, 'INCONSISTENT_GEOMETRY')
+  t.is(error.facts['frames'], 4)
+})
+
+test('names in two character sets do not make two patients', async (t) => {
+  const names = ['CANARY^\xc4NNE', 'CANARY^\xc3\x84NNE']
+  const files = exam({
+    frame: (phase, slice) => ({ extra: [...acquired(phase), [0x00100010, 'PN', names[slice % 2] ?? '']] }),
+  })
+  await t.notThrowsAsync(read(files))
 })

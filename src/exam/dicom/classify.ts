@@ -15,6 +15,7 @@ const DERIVED = new Set([
   'MPR',
   'PROJECTION IMAGE',
   'REFORMATTED',
+  'MOCO',
   'ADC',
   'SCREEN SAVE',
 ])
@@ -28,9 +29,11 @@ export function unusable(frame: Frame): LeftOutReason | null {
   if (frame.modality !== '' && frame.modality !== 'MR') return 'NOT_MR'
   if (frame.colour) return 'COLOUR'
   if (rest.includes('LOCALIZER')) return 'LOCALIZER'
-  if (rest.includes('MOSAIC')) return 'MOSAIC'
-  // Lossy compression makes an image DERIVED and changes nothing else of what it is.
-  const derived = value1 === 'DERIVED' && !frame.lossy
+  // Enhanced objects keep the word and have their slices as frames (rordenlab/dcm2niix#553).
+  if (rest.includes('MOSAIC') && frame.source.frames === 1) return 'MOSAIC'
+  // Lossy compression makes an image DERIVED and changes nothing else of what it is; the parts of a Dixon
+  // series are called DERIVED by most scanners, and are the acquired images all the same.
+  const derived = value1 === 'DERIVED' && !frame.lossy && dixonPart(frame) === null
   if (derived || value2 === 'SECONDARY' || has(DERIVED)) return 'DERIVED'
   if (has(NOT_MAGNITUDE) || /^(PHASE|REAL|IMAGINARY)$/.test(frame.complexComponent)) return 'NOT_MAGNITUDE'
   if (frame.bValue > 0 || has(DIFFUSION)) return 'DIFFUSION'
@@ -40,8 +43,18 @@ export function unusable(frame: Frame): LeftOutReason | null {
   return null
 }
 
+const WATER = new Set(['W', 'WATER'])
+const OTHER_THAN_WATER = new Set('F FAT IP IN_PHASE OP OPP_PHASE OUT_PHASE'.split(' '))
+
+/** Which part of a Dixon series a frame is; null where it is none. */
+export function dixonPart(frame: Frame): 'water' | 'other' | null {
+  const rest = frame.imageType.slice(2)
+  if (rest.some((value) => WATER.has(value))) return 'water'
+  return rest.some((value) => OTHER_THAN_WATER.has(value)) ? 'other' : null
+}
+
 /** What an image shows of the same acquisition: the parts of a Dixon series, with or without distortion correction. */
-const FLAVOURS = new Set('W WATER F FAT IP IN_PHASE OP OPP_PHASE OUT_PHASE ND DIS2D DIS3D'.split(' '))
+const FLAVOURS = new Set([...WATER, ...OTHER_THAN_WATER, 'ND', 'DIS2D', 'DIS3D'])
 
 /** Frames of one series with different flavours are different image sets. */
 export function flavour(frame: Frame): string {

@@ -52,7 +52,10 @@ export class Dataset {
   numbers(name: TagName): number[] {
     const value = this.#values.get(TAGS[name])
     if (value === undefined) return []
-    if (typeof value !== 'string') return value.filter((v): v is number => typeof v === 'number')
+    if (typeof value !== 'string') {
+      const listed = value.filter((v): v is number => typeof v === 'number')
+      return listed.every(Number.isFinite) ? listed : []
+    }
     const numbers = this.texts(name).map((part) => (part === '' ? NaN : Number(part)))
     return numbers.every(Number.isFinite) ? numbers : []
   }
@@ -90,8 +93,24 @@ const MAX_DEPTH = 16
 const MAX_TEXT = 4096
 /** Sequence items of one header; a multi-frame object has about ten for each frame. */
 const MAX_ITEMS = 1_000_000
+/** Where a file gives a value another VR than PS3.6, its own VR says how the bytes are to be read. */
+const KINDS_BY_VR: Readonly<Record<string, Kind>> = {
+  DS: 'text',
+  IS: 'text',
+  US: 'u16',
+  SS: 'i16',
+  UL: 'u32',
+  SL: 'i32',
+  FL: 'f32',
+  FD: 'f64',
+}
 /** VRs whose length takes four bytes after two reserved ones (PS3.5, table 7.1-1). */
 const LONG_VRS = new Set(['OB', 'OD', 'OF', 'OL', 'OV', 'OW', 'SQ', 'SV', 'UC', 'UN', 'UR', 'UT', 'UV'])
+
+function keptAs({ tag, vr }: ElementHeader): Kind | undefined {
+  const kind = kindOf(tag)
+  return kind === undefined || kind === 'items' || vr === null ? kind : (KINDS_BY_VR[vr] ?? kind)
+}
 
 export interface ElementHeader {
   readonly tag: number
@@ -135,7 +154,7 @@ export class ElementReader {
    * @throws NeedMore, Malformed
    */
   value(header: ElementHeader, into: Dataset | null, depth = 0): number {
-    const kind = into === null ? undefined : kindOf(header.tag)
+    const kind = into === null ? undefined : keptAs(header)
     if (header.length === UNDEFINED_LENGTH || (kind === 'items' && header.length > 0)) {
       const keep = kind === 'items' ? into : null
       return this.#sequence(header, keep, depth)
@@ -199,12 +218,15 @@ export class ElementReader {
         .replace(/\0/g, ' ')
         .trim()
     }
-    const size = kind === 'u16' ? 2 : kind === 'f64' ? 8 : 4
+    const size = kind === 'u16' || kind === 'i16' ? 2 : kind === 'f64' ? 8 : 4
     const numbers: number[] = []
     for (let p = at; p + size <= at + length; p += size) {
       if (kind === 'u16') numbers.push(this.#view.getUint16(p, littleEndian))
       else if (kind === 'u32') numbers.push(this.#view.getUint32(p, littleEndian))
       else if (kind === 'f64') numbers.push(this.#view.getFloat64(p, littleEndian))
+      else if (kind === 'i16') numbers.push(this.#view.getInt16(p, littleEndian))
+      else if (kind === 'i32') numbers.push(this.#view.getInt32(p, littleEndian))
+      else if (kind === 'f32') numbers.push(this.#view.getFloat32(p, littleEndian))
       else numbers.push(this.#tag(p))
     }
     return numbers

@@ -25,6 +25,8 @@ export interface SourceFile {
   readonly rows: number
   readonly columns: number
   readonly format: PixelFormat
+  /** Whether a table stands in place of slope and intercept (PS3.3, C.11.1); MR images have none. */
+  readonly modalityTable: boolean
 }
 
 /** What tells one sequence of a protocol from another; NaN where the file does not say. */
@@ -87,6 +89,7 @@ export function framesOf(file: ExamFile, header: DicomHeader, maxFrames: number)
     rows: dataset.number('Rows') ?? 0,
     columns: dataset.number('Columns') ?? 0,
     format: pixelFormat(header),
+    modalityTable: dataset.items('ModalityLUTSequence').length > 0,
   }
   const shared = dataset.items('SharedFunctionalGroupsSequence')
   const perFrame = dataset.items('PerFrameFunctionalGroupsSequence')
@@ -171,11 +174,15 @@ function frame(
     position: triple(position),
     orientation: isOrientation(orientation) ? orientation : null,
     pixelSpacing: spaced ? [rowSpacing, columnSpacing] : null,
-    slope: attributes.text('RescaleSlope') === '' ? 1 : (attributes.number('RescaleSlope') ?? NaN),
-    intercept:
-      attributes.text('RescaleIntercept') === '' ? 0 : (attributes.number('RescaleIntercept') ?? NaN),
+    slope: scale(attributes, 'RescaleSlope', 1),
+    intercept: scale(attributes, 'RescaleIntercept', 0),
     marks: readMarks(attributes, dimension),
   }
+}
+
+/** What a file leaves out or empty is `standard`; what is there and no number is NaN. */
+function scale(attributes: Dataset, name: 'RescaleSlope' | 'RescaleIntercept', standard: number): number {
+  return attributes.number(name) ?? (attributes.text(name) === '' ? standard : NaN)
 }
 
 function protocol(attributes: Dataset): Protocol {

@@ -34,11 +34,15 @@ function countKnown(values: ReadonlySet<string>): number {
   return values.size - (values.has('') ? 1 : 0)
 }
 
-/** The alphabetic form without what writers add or drop: case, empty components, doubled spaces. */
+/**
+ * The alphabetic form without what writers add, drop or encode in several ways: case, empty components,
+ * doubled spaces, letters beyond ASCII (one study may hold a name in two character sets).
+ */
 function canonicalName(name: string): string {
   const [alphabetic = ''] = name.split('=')
   return alphabetic
     .toUpperCase()
+    .replace(/[^\x20-\x7e]/g, '')
     .replace(/\s+/g, ' ')
     .replace(/[\s^]+$/, '')
     .replace(/\s*\^\s*/g, '^')

@@ -18,7 +18,13 @@ export interface Placement {
 }
 
 /** @throws ExamRejection UNSUPPORTED_PIXEL_FORMAT */
-export function requireReadable({ format, header }: SourceFile): void {
+export function requireReadable({ format, header, modalityTable }: SourceFile): void {
+  if (modalityTable) {
+    throw new ExamRejection(
+      'UNSUPPORTED_PIXEL_FORMAT',
+      'a modality table in place of rescale slope and intercept is not read',
+    )
+  }
   const { bitsAllocated, bitsStored, highBit, float } = format
   const allocated = float ? bitsAllocated === 32 || bitsAllocated === 64 : [8, 16, 32].includes(bitsAllocated)
   const stored =

@@ -4,13 +4,15 @@ import { enhancementWarning } from '../enhancement.js'
 import type { Vector } from '../geometry.js'
 import type { ExamLimits } from '../limits.js'
 import { ExamRejection } from '../rejection.js'
-import { requireOneGrid, slicePositions, stackOf, type Slice } from '../stack.js'
-import type { ExamWarning, FrameAccount, LeftOut, LeftOutReason, SeriesUse, Volume4D } from '../volume.js'
-import { unusable } from './classify.js'
 import type { ExamFile } from '../source.js'
-import type { Frame, SourceFile } from './frames.js'
-import { separate, times, type Phases, type Placed } from './phases.js'
-import { isTruncated, readPixels, requireReadable, sampleArray } from './pixels.js'
+import { requireAligned, requireOneGrid, slicePositions, stackOf, type Slice } from '../stack.js'
+import type { ExamWarning, FrameAccount, LeftOut, LeftOutReason, SeriesUse, Volume4D } from '../volume.js'
+import type { Placed } from './candidates.js'
+import { requirePhases, requirePlaced, requireRescale, requireSyntax, requireWhole } from './checks.js'
+import { unusable } from './classify.js'
+import type { Frame } from './frames.js'
+import { separate, times, type Phases } from './phases.js'
+import { readPixels, requireReadable, sampleArray } from './pixels.js'
 import { chooseSeries, type Family } from './series.js'
 
 export interface DicomOptions {
@@ -22,8 +24,13 @@ export interface DicomOptions {
   readonly onUsed?: ((file: ExamFile) => void) | undefined
 }
 
-/** Objects without pixel data (reports, presentation states), by series number. */
-export type Imageless = readonly (number | null)[]
+/** An object without pixel data: a report, a presentation state, or an image that lost them. */
+export interface Imageless {
+  readonly series: string
+  readonly seriesNumber: number | null
+  /** Whether it has rows and columns. */
+  readonly image: boolean
+}
 
 /**
  * @param frames of all files, in any order
@@ -31,14 +38,16 @@ export type Imageless = readonly (number | null)[]
  */
 export async function volumeFromFrames(
   frames: readonly Frame[],
-  imageless: Imageless,
+  imageless: readonly Imageless[],
   options: DicomOptions,
 ): Promise<Volume4D> {
   const leftOut = new LeftOutCount()
-  for (const series of imageless) leftOut.add('NOT_AN_IMAGE', series)
+  for (const { seriesNumber } of imageless) leftOut.add('NOT_AN_IMAGE', seriesNumber)
+  const unplaced: Frame[] = []
   const usable = frames.filter((frame) => {
     const reason = unusable(frame)
     if (reason !== null) leftOut.add(reason, frame.seriesNumber)
+    if (reason === 'NO_GEOMETRY') unplaced.push(frame)
     return reason === null
   })
   if (usable.length === 0) throw nothingUsable(leftOut.entries())
@@ -53,11 +62,14 @@ export async function volumeFromFrames(
   requireRescale(members)
   const slices = members.map(slice)
   requireOneGrid(slices)
+  requireAligned(chosen)
   const { of, count } = slicePositions(slices)
-  requireWhole(sources, members)
+  const series = new Set(members.map((frame) => frame.series))
+  requireWhole(sources, members, imageless.filter((one) => one.image && series.has(one.series)).length)
   const placed = members.map((frame, i): Placed => ({ frame, slice: of[i] ?? 0 }))
   const phases = separate(placed, count)
   requirePhases(phases.count, options.minPhases)
+  requirePlaced(unplaced.filter((frame) => series.has(frame.series)))
   const stack = stackOf(firstOfEach(slices, of, count))
   const { timesS, from, warnings } = times(placed, phases, options.requireTimes)
 
@@ -125,54 +137,6 @@ function slice(frame: Frame): Slice {
     rows: frame.source.rows,
     columns: frame.source.columns,
   }
-}
-
-function requireSyntax(sources: readonly SourceFile[]): void {
-  const refused = sources.filter(({ header }) => header.syntax.compression === 'unsupported')
-  const [first] = refused
-  if (first === undefined) return
-  throw new ExamRejection(
-    'UNSUPPORTED_TRANSFER_SYNTAX',
-    `${String(refused.length)} of ${String(sources.length)} files of the dynamic series are in a transfer syntax that is not read: ${first.header.syntax.name}`,
-    { syntax: first.header.syntax.name, files: refused.length },
-  )
-}
-
-function requireRescale(frames: readonly Frame[]): void {
-  if (
-    frames.every(
-      ({ slope, intercept }) => Number.isFinite(slope) && Number.isFinite(intercept) && slope !== 0,
-    )
-  )
-    return
-  throw new ExamRejection(
-    'UNSUPPORTED_PIXEL_FORMAT',
-    'a rescale slope or intercept is not a number, or the slope is zero',
-  )
-}
-
-function requireWhole(sources: readonly SourceFile[], frames: readonly Frame[]): void {
-  const empty = sources.some(({ rows, columns }) => rows === 0 || columns === 0)
-  const short = sources.filter(isTruncated)
-  if (short.length === 0 && !empty) return
-  const number = frames.find((frame) => frame.source === short[0])?.seriesNumber ?? null
-  throw new ExamRejection(
-    'TRUNCATED_PIXEL_DATA',
-    `${String(short.length)} of ${String(sources.length)} files of the dynamic series hold less pixel data than their headers say`,
-    { files: short.length, series: number },
-  )
-}
-
-function requirePhases(count: number, least: number): void {
-  if (count >= least) return
-  throw new ExamRejection(
-    'TOO_FEW_PHASES',
-    `the dynamic series has ${String(count)} phases; at least ${String(least)} are needed`,
-    {
-      phases: count,
-      needed: least,
-    },
-  )
 }
 
 function firstOfEach(slices: readonly Slice[], of: readonly number[], count: number): Slice[] {

@@ -6,7 +6,7 @@
 import { clusters, dot, normalAngle, normalOf, SAME_POSITION_MM, type Vector } from '../geometry.js'
 import { ExamRejection } from '../rejection.js'
 import type { LeftOutReason } from '../volume.js'
-import { flavour } from './classify.js'
+import { dixonPart, flavour } from './classify.js'
 import type { Frame, Protocol } from './frames.js'
 
 /** Frames of one series that could be one stack, once or at several phases. */
@@ -16,7 +16,9 @@ export interface ImageSet {
   readonly orientation: readonly number[]
   /** Frames at most slice positions: 1 for a single phase. */
   readonly depth: number
+  /** Of slice positions along the normal. */
   readonly range: readonly [number, number]
+  readonly positions: number
 }
 
 /** Image sets of one sequence over one region, in the order of their series. */
@@ -38,7 +40,8 @@ export function chooseSeries(frames: readonly Frame[]): Choice {
   const sets = imageSets(frames)
   const reasons = new Map(sets.map((set) => [set, unlike(set)]))
   const families = group(sets.filter((set) => reasons.get(set) === null))
-  const dynamic = families.filter((family) => phasesOf(family) >= 2)
+  const candidates = families.filter((family) => phasesOf(family) >= 2)
+  const dynamic = waterOf(candidates)
   const [chosen] = dynamic
   if (families.length === 0) {
     throw new ExamRejection('NO_DYNAMIC_SERIES', 'no series of the exam can be a dynamic one', {
@@ -54,17 +57,43 @@ export function chooseSeries(frames: readonly Frame[]): Choice {
     )
   }
   if (dynamic.length > 1 || chosen.filter((set) => set.depth > 1).length > 1) {
-    const candidates = dynamic.flat().filter((set) => dynamic.length > 1 || set.depth > 1)
+    const named = dynamic.flat().filter((set) => dynamic.length > 1 || set.depth > 1)
     throw new ExamRejection(
       'AMBIGUOUS_SERIES',
-      `${String(candidates.length)} series could be the dynamic one: ${candidates.map(nameOf).join(', ')}`,
-      { candidates: candidates.length },
+      `${String(named.length)} series could be the dynamic one: ${named.map(nameOf).join(', ')}`,
+      { candidates: named.length },
     )
   }
+  const passedOver = new Set(candidates.filter((family) => family !== chosen).flat())
   const rest = sets
     .filter((set) => !chosen.includes(set))
-    .map((set) => ({ set, reason: reasons.get(set) ?? 'NOT_DYNAMIC' }))
+    .map((set) => ({
+      set,
+      reason: reasons.get(set) ?? (passedOver.has(set) ? 'NOT_WATER' : 'NOT_DYNAMIC'),
+    }))
   return { chosen, rest }
+}
+
+/**
+ * Of the parts of one Dixon acquisition the water images, in which contrast agent is looked for: fat, in-phase
+ * and opposed-phase images of the same stacks are no other candidates.
+ */
+function waterOf(families: readonly Family[]): readonly Family[] {
+  const part = (family: Family): 'water' | 'other' | null => {
+    const frame = family[0]?.frames[0]
+    return frame === undefined ? null : dixonPart(frame)
+  }
+  const [water, ...more] = families.filter((family) => part(family) === 'water')
+  if (water === undefined || more.length > 0) return families
+  const same = (family: Family): boolean =>
+    part(family) === 'other' && phasesOf(family) === phasesOf(water) && sameStack(family, water)
+  return families.every((family) => family === water || same(family)) ? [water] : families
+}
+
+function sameStack([a]: Family, [b]: Family): boolean {
+  const [one, other] = [a?.frames[0], b?.frames[0]]
+  if (a === undefined || b === undefined || one === undefined || other === undefined) return false
+  return one.study === other.study && one.frameOfReference === other.frameOfReference && overlap(a, b)
 }
 
 function nameOf(set: ImageSet): string {
@@ -101,6 +130,7 @@ function imageSet(frames: readonly Frame[]): ImageSet {
     orientation,
     depth: commonest(positions.map((position) => [position.members.length]))?.[0] ?? 1,
     range: [positions[0]?.centre ?? 0, positions.at(-1)?.centre ?? 0],
+    positions: positions.length,
   }
 }
 
@@ -121,13 +151,16 @@ function commonest(values: readonly (readonly number[])[]): readonly number[] | 
 
 /** Why a set of usable frames is not even one volume; null when it may be. */
 function unlike(set: ImageSet): LeftOutReason | null {
-  if (isThreePlane(set)) return 'LOCALIZER'
+  if (isLocalizer(set)) return 'LOCALIZER'
   // Bolus timing repeats one slice many times, and lone scouts pair up to phases.
   return set.range[1] - set.range[0] <= SAME_POSITION_MM ? 'SINGLE_SLICE' : null
 }
 
-/** Three planes at right angles: a localizer whose ImageType does not say so. */
-function isThreePlane(set: ImageSet): boolean {
+/**
+ * Three planes at right angles, none with most of the frames: a localizer whose ImageType does not say so.
+ * Where one has, something else got into the series, which is then refused for its mixed orientations.
+ */
+function isLocalizer(set: ImageSet): boolean {
   const planes: (readonly number[])[] = []
   for (const { orientation } of set.frames) {
     if (
@@ -137,7 +170,10 @@ function isThreePlane(set: ImageSet): boolean {
       planes.push(orientation)
     }
   }
-  return planes.length >= 3
+  const along = set.frames.filter(
+    ({ orientation }) => orientation !== null && normalAngle(set.orientation, orientation) < PARALLEL_DEGREES,
+  )
+  return planes.length >= 3 && along.length <= set.frames.length / 2
 }
 
 function group(sets: readonly ImageSet[]): ImageSet[][] {

@@ -4,7 +4,7 @@
  */
 
 /** How a value is kept: text (split on backslash when asked for), numbers, or nested data sets. */
-export type Kind = 'text' | 'u16' | 'u32' | 'f64' | 'tag' | 'items'
+export type Kind = 'text' | 'u16' | 'i16' | 'u32' | 'i32' | 'f32' | 'f64' | 'tag' | 'items'
 
 export const TAGS = {
   TransferSyntaxUID: 0x00020010,
@@ -69,6 +69,7 @@ export const TAGS = {
   RescaleIntercept: 0x00281052,
   RescaleSlope: 0x00281053,
   LossyImageCompression: 0x00282110,
+  ModalityLUTSequence: 0x00283000,
   PixelMeasuresSequence: 0x00289110,
   PixelValueTransformationSequence: 0x00289145,
   SharedFunctionalGroupsSequence: 0x52009229,

@@ -5,7 +5,8 @@
 
 import type { Affine } from '../volume.js'
 
-export type SampleCode = 'uint8' | 'int8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'float32' | 'float64'
+export type SampleCode =
+  'uint8' | 'int8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64' | 'float32' | 'float64'
 
 export interface NiftiHeader {
   readonly littleEndian: boolean
@@ -35,6 +36,8 @@ const SAMPLES: Readonly<Record<number, SampleCode>> = {
   256: 'int8',
   512: 'uint16',
   768: 'uint32',
+  1024: 'int64',
+  1280: 'uint64',
 }
 const MM_PER_UNIT: Readonly<Record<number, number>> = { 1: 1000, 2: 1, 3: 0.001 }
 const SECONDS_PER_UNIT: Readonly<Record<number, number>> = { 8: 1, 16: 1e-3, 24: 1e-6 }
@@ -140,10 +143,22 @@ export function parseNiftiHeader(bytes: Uint8Array): NiftiHeader | null {
     offset,
     slope: scaled ? slope : 1,
     intercept: scaled && Number.isFinite(intercept) ? intercept : 0,
-    affineRas: affine !== null && affine.flat().every(Number.isFinite) ? affine : null,
+    affineRas: affine !== null && isPlace(affine) ? affine : null,
     spacingMm: affine === null ? spacing : columnLengths(affine),
     timeStepS: Number.isFinite(step) && step > 0 ? step : 0,
   }
+}
+
+/** Finite, and with a volume: voxels that all lie in one plane are nowhere. */
+function isPlace(affine: Affine): boolean {
+  const [
+    [a = NaN, b = NaN, c = NaN] = [],
+    [d = NaN, e = NaN, f = NaN] = [],
+    [g = NaN, h = NaN, i = NaN] = [],
+  ] = affine
+  const volume = Math.abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+  const [x, y, z] = columnLengths(affine)
+  return affine.flat().every(Number.isFinite) && volume > 1e-6 * x * y * z
 }
 
 function columnLengths(affine: Affine): [number, number, number] {

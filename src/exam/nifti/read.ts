@@ -35,6 +35,8 @@ const BYTES: Readonly<Record<SampleCode, number>> = {
   uint16: 2,
   int32: 4,
   uint32: 4,
+  int64: 8,
+  uint64: 8,
   float32: 4,
   float64: 8,
 }
@@ -63,7 +65,7 @@ export async function volumeFromNifti(files: readonly NiftiFile[], options: Nift
   if (affine === null)
     throw new ExamRejection(
       'INVALID_NIFTI',
-      'the file has neither sform nor qform: its place in the patient is unknown',
+      'neither sform nor qform says where the voxels lie: the place in the patient is unknown',
     )
   const times = phaseTimes(opened, t, options)
   const shape = [t, z, y, x] as const
@@ -112,7 +114,7 @@ async function readHeader(file: NiftiFile): Promise<NiftiHeader> {
     if (header.sample === null || header.bitsPerSample !== 8 * BYTES[header.sample]) {
       throw new ExamRejection(
         'UNSUPPORTED_PIXEL_FORMAT',
-        'the samples of a NIfTI file are neither integers of 8 to 32 bits nor real numbers',
+        'the samples of a NIfTI file are neither integers of 8 to 64 bits nor real numbers',
       )
     }
     return header
@@ -278,6 +280,8 @@ function convert(bytes: Uint8Array, code: SampleCode, le: boolean, into: Samples
   else if (code === 'float64') for (let i = 0; i < n; i++) into[i] = view.getFloat64(8 * i, le)
   else if (code === 'int32') for (let i = 0; i < n; i++) into[i] = view.getInt32(4 * i, le)
   else if (code === 'uint32') for (let i = 0; i < n; i++) into[i] = view.getUint32(4 * i, le)
+  else if (code === 'int64') for (let i = 0; i < n; i++) into[i] = Number(view.getBigInt64(8 * i, le))
+  else if (code === 'uint64') for (let i = 0; i < n; i++) into[i] = Number(view.getBigUint64(8 * i, le))
   else if (code === 'int8') for (let i = 0; i < n; i++) into[i] = view.getInt8(i)
   else for (let i = 0; i < n; i++) into[i] = view.getUint8(i)
 }
