@@ -40,8 +40,20 @@ test('an exam is described as JSON, with the fields that programs rely on', (t) 
 test('an exam is described for people', (t) => {
   const { status, stdout } = inspect(`${EXAMS}philips_pre_post_scaled/dicom`)
   t.is(status, 0)
-  t.regex(stdout, /0\.0, 90\.6, 148\.8, 210\.3, 275\.9 s, from AcquisitionTime/)
-  t.regex(stdout, /4 frames of series 3: T2_WEIGHTED/)
+  t.regex(stdout, /a dynamic series of 5 phases, DICOM/)
+  const phases = [...stdout.matchAll(/^ +\d +([\d.]+) s +[\d.]+( +[-+][\d.]+ %)?$/gm)]
+  t.deepEqual(
+    phases.map((match) => match[1]),
+    ['0.0', '90.6', '148.8', '210.3', '275.9'],
+  )
+  t.true(
+    phases.slice(1).every((match) => match[2]?.includes('+')),
+    'contrast agent is seen',
+  )
+  t.regex(stdout, /from AcquisitionTime/)
+  t.regex(stdout, /67 read, 60 used, 7 left out/)
+  t.regex(stdout, /4 +of series 3 +T2-weighted \(T2_WEIGHTED\)/)
+  t.regex(stdout, /centre +-?[\d.]+, -?[\d.]+, -?[\d.]+ mm/)
   t.notRegex(stdout, /CANARY|P\d{6}/)
 })
 
