@@ -5,6 +5,7 @@ import { addDemoCommand } from './demo.js'
 import { addInspectCommand } from './inspect/command.js'
 import { addProfileCommand } from './profile/command.js'
 import { addServeCommand } from './serve.js'
+import { addSimulateCommand } from './simulate.js'
 import { addVerifyCommand } from './verify/command.js'
 
 /** The command line. Commands throw; src/main.ts says why and sets the exit code. */
@@ -20,6 +21,7 @@ export function createProgram(): Command {
     addVerifyCommand,
     addProfileCommand,
     addInspectCommand,
+    addSimulateCommand,
     addDemoCommand,
   ]
   for (const add of commands) add(program)
