@@ -18,6 +18,7 @@ const std::string kGood =
     ".weights\n"
     "precision fp32\n"
     "exact_taps 0\n"
+    "open_frames 1\n"
     "hint shape=5,8,8,8\n"
     "input value=0 channels=2\n"
     "conv in=0 out=1 channels=4 kernel=3,3,3,3 strides=1,1,1,1 dilations=1,1,1,1 "
@@ -40,6 +41,7 @@ TEST(OpsPlan, AWholePlanIsRead) {
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   EXPECT_EQ(plan.value().steps.size(), 3u);
   EXPECT_EQ(plan.value().hints[0], (std::vector<int64_t>{5, 8, 8, 8}));
+  EXPECT_TRUE(plan.value().open_frames);
   EXPECT_EQ(plan.value().weights_floats, 2 * 4 * 81 + 4);
   EXPECT_EQ(plan.value().steps[0].activation.kind, ActivationKind::kRelu);
   EXPECT_EQ(plan.value().steps[1].window.strides, (std::array<int, 4>{1, 2, 2, 2}));
@@ -50,6 +52,7 @@ TEST(OpsPlan, EveryMistakeIsRefusedWithItsLine) {
       {"region 1", "region 2"},
       {"precision fp32", "precision fp8"},
       {"exact_taps 0\n", ""},
+      {"open_frames 1", "open_frames 2"},
       {".weights", ".bin"},
       {std::string(64, 'a'), "../../etc/passwd"},
       {"weights " + std::string(64, 'a') + ".weights\n", ""},

@@ -27,14 +27,14 @@ struct Layer {
   Step step;
   std::vector<float> weights;
 
-  explicit Layer(Random& random) {
+  explicit Layer(Random& random, const std::string& header = "hint shape=5,6,7,8") {
+    fixture.Header(header);
     weights = Noise(random, 16 * 16 * 81, 0.03);
     step.kind = StepKind::kConv;
     step.channels = 16;
     step.window.kernel = {3, 3, 3, 3};
     step.window.pads = {1, 1, 1, 1, 1, 1, 1, 1};
     const std::string at = std::to_string(fixture.Weights(weights));
-    fixture.Header("hint shape=5,6,7,8");
     fixture.Line("input value=0 channels=16");
     fixture.Line("conv in=0 out=1 channels=16 groups=1 weight=" + at +
                  WindowText(step.window, true));
@@ -92,10 +92,10 @@ TEST(OpsWeights, OfFormsThatLostAreNotKept) {
   auto region = layer.fixture.Create();
   ASSERT_TRUE(region.ok());
   layer.ExpectRight(random, *region.value());
-  // What is planned for is what stands in the files, but for the bias and their first pages.
+  // What is planned for is what stands in the files, but for their trailers.
   const auto program = region.value()->Prepare({kVolume});
   const size_t weights = region.value()->planned_bytes() - program.value()->arena_bytes();
-  EXPECT_LE(FileBytes(layer.Files(".prepared")), weights + 4096 * layer.Files(".prepared").size());
+  EXPECT_LE(FileBytes(layer.Files(".prepared")), weights + 32 * layer.Files(".prepared").size());
 }
 
 TEST(OpsWeights, AreMadeAgainWhereAFileIsDamaged) {
@@ -108,7 +108,8 @@ TEST(OpsWeights, AreMadeAgainWhereAFileIsDamaged) {
       if (damage == 1) fs::resize_file(file, 0);
       if (damage >= 2) {
         std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-        stream.seekp(damage == 2 ? 20 : 4096 + 1000);  // the header, the weights
+        // The trailer, the weights.
+        stream.seekp(damage == 2 ? static_cast<std::streamoff>(fs::file_size(file)) - 20 : 1000);
         stream << "damage";
       }
     }
@@ -142,27 +143,41 @@ TEST(OpsWeights, FollowTheChoiceOfForm) {
   EXPECT_EQ(layer.Files(".prepared").count(*before.begin()), 1u);
 }
 
+TEST(OpsWeights, ForOtherNumbersOfFramesArePreparedWhenSizesAreOpen) {
+  Random random(37);
+  Layer layer(random, "open_frames 1\nhint shape=4,6,7,8");
+  ASSERT_TRUE(layer.fixture.Create().ok());
+  const std::set<fs::path> ahead = layer.Files(".prepared");
+  auto region = layer.fixture.Create();
+  ASSERT_TRUE(region.ok());
+  for (int64_t frames = 2; frames <= 6; ++frames) {
+    ASSERT_TRUE(region.value()->Prepare({{16, frames, 6, 7, 8}}).ok());
+  }
+  EXPECT_EQ(layer.Files(".prepared"), ahead);
+}
+
 TEST(OpsWeights, AreSharedByRegionsOfOneProcess) {
   const RegionFixture fixture;
   WeightCache one(fixture.folder(), "weights");
   WeightCache two(fixture.folder(), "weights");
   int filled = 0;
-  const auto fill = [&filled](uint8_t* to) {
-    to[99] = 7;
-    ++filled;
-  };
-  const auto a = one.Get("form", 100, fill);
-  const auto b = two.Get("form", 100, fill);
+  const WeightParts parts{2, 50, [&filled](size_t part, uint8_t* to) {
+                            to[49] = static_cast<uint8_t>(part + 7);
+                            ++filled;
+                          }};
+  const auto a = one.Get("form", parts);
+  const auto b = two.Get("form", parts);
   EXPECT_EQ(a.get(), b.get());
-  EXPECT_EQ(filled, 1);
+  EXPECT_EQ(filled, 2);
   EXPECT_TRUE(a->in_file());
-  EXPECT_EQ(a->data()[99], 7);
+  EXPECT_EQ(a->data()[49], 7);
+  EXPECT_EQ(a->data()[99], 8);
   EXPECT_EQ(one.bytes(), 100u);
 }
 
 TEST(OpsWeights, StayInMemoryWhereTheFolderCannotBeWrittenTo) {
   WeightCache cache("/proc", "nowhere");
-  const auto buffer = cache.Get("form", 100, [](uint8_t* to) { to[0] = 7; });
+  const auto buffer = cache.Get("form", {1, 100, [](size_t, uint8_t* to) { to[0] = 7; }});
   EXPECT_FALSE(buffer->in_file());
   EXPECT_EQ(buffer->data()[0], 7);
 }

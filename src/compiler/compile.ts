@@ -4,6 +4,7 @@ import { Graph } from './graph.js'
 import { type GraphProto, type ModelProto, decodeModel, encodeModel } from './onnx.js'
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
+import { assumedShapes } from './passes/region/hints.js'
 import { REGION_DOMAIN, makeRegions } from './passes/region/regions.js'
 import { recogniseFourAxes } from './passes/recognise/recognise.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
@@ -12,7 +13,7 @@ import type { FileResolver } from './resolver.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
-export const COMPILER_VERSION = 2
+export const COMPILER_VERSION = 3
 
 export const TARGETS = ['cpu', 'cpu-portable', 'cuda', 'tensorrt'] as const
 export type Target = (typeof TARGETS)[number]
@@ -29,7 +30,7 @@ export interface CompileOptions {
   readonly exactTaps?: boolean
   /** Target cpu: what is computed inside regions of 4D operators. Default fp32. */
   readonly precision?: Precision
-  /** Target cpu: shapes [T, D, H, W] of the first 4D input, measured when the model is loaded. */
+  /** Target cpu: sizes [T, D, H, W] of 4D inputs, measured when the model is loaded; usual ones without any. */
   readonly hints?: readonly (readonly number[])[]
 }
 
@@ -105,7 +106,8 @@ function regions(
   report: PassReport,
 ): CompiledFile[] {
   const { precision = 'fp32', exactTaps = false, hints = [] } = options
-  const settings = { precision: precision === 'bf16' ? precision : 'fp32', exactTaps, hints } as const
+  const assumed = assumedShapes(graph, hints)
+  const settings = { precision: precision === 'bf16' ? precision : 'fp32', exactTaps, assumed } as const
   const made = makeRegions(graph, new Shapes(graph), settings, report)
   if (made.count > 0) model.opsetImport.push({ domain: REGION_DOMAIN, version: 1n })
   return made.files

@@ -17,13 +17,15 @@ export class Shapes {
   /** Elements of small integer tensors: what Shape, Gather and Concat make of dimensions. */
   private readonly contents = new Map<string, Shape>()
 
+  /** @param inputs sizes to assume of graph inputs, in place of those that the graph declares */
   constructor(
     private readonly graph: Graph,
     private readonly outer: Shapes | null = null,
+    inputs: ReadonlyMap<string, Shape> = new Map(),
   ) {
     const { proto } = graph
     for (const { name, type } of proto.input) {
-      const declared = typeShape(type)
+      const declared = inputs.get(name) ?? typeShape(type)
       // An unnamed size of an input is still the same size wherever it arrives.
       if (declared !== null)
         this.shapes.set(

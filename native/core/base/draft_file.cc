@@ -18,11 +18,13 @@ DraftFile::~DraftFile() {
   if (!draft_.empty()) unlink(draft_.c_str());
 }
 
-bool DraftFile::Write(const std::string& text) {
-  for (size_t done = 0; done < text.size();) {
-    const ssize_t written = write(descriptor_, text.data() + done, text.size() - done);
+bool DraftFile::Write(const void* data, size_t bytes) {
+  const auto* at = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = write(descriptor_, at, bytes);
     if (written <= 0) return false;
-    done += static_cast<size_t>(written);
+    at += written;
+    bytes -= static_cast<size_t>(written);
   }
   return true;
 }

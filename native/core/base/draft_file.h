@@ -1,6 +1,7 @@
 // A file that appears whole or not at all, however many processes write it.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace sentinode {
@@ -18,7 +19,7 @@ class DraftFile {
   // Open for reading and writing; -1 where the folder cannot be written to.
   int descriptor() const { return descriptor_; }
   // False where the disk is full.
-  bool Write(const std::string& text);
+  bool Write(const void* data, size_t bytes);
   bool Publish();
 
  private:

@@ -1,8 +1,12 @@
 #include "core/base/memory.h"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <string>
 #include <utility>
+
+#include "core/base/pages.h"
 
 namespace sentinode {
 namespace {
@@ -12,8 +16,14 @@ class HeapAllocator final : public Allocator {
   MemoryKind kind() const override { return MemoryKind::kPageable; }
 
   void* Allocate(size_t bytes) override {
-    const size_t rounded = (bytes + kBatchAlignment - 1) / kBatchAlignment * kBatchAlignment;
-    return rounded < bytes ? nullptr : std::aligned_alloc(kBatchAlignment, rounded);
+    const bool large = bytes >= kLargePage / 2;
+    const size_t unit = large ? kLargePage : kBatchAlignment;
+    const size_t rounded = (bytes + unit - 1) / unit * unit;
+    if (rounded < bytes) return nullptr;
+    void* block = std::aligned_alloc(unit, rounded);
+    // Faults of small pages took longer than to gather a batch into them.
+    if (large && block != nullptr) madvise(block, rounded, MADV_HUGEPAGE);
+    return block;
   }
 
   void Free(void* block) override { std::free(block); }

@@ -4,5 +4,6 @@ target_sources(sentinode_core PRIVATE
   native/core/base/draft_file.cc
   native/core/base/hash.cc
   native/core/base/memory.cc
+  native/core/base/pages.cc
   native/core/base/shape.cc
 )

@@ -1,14 +1,18 @@
 #include "core/ops/arena.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <numeric>
 #include <string>
+#include <utility>
 
 #include "core/base/memory.h"
 
 namespace sentinode::ops {
+namespace {
+
+constexpr size_t kGrowth = 8;
+
+}  // namespace
 
 ArenaPlan PlanArena(const std::vector<Lifetime>& buffers) {
   const auto rounded = [&buffers](size_t i) {
@@ -39,30 +43,25 @@ ArenaPlan PlanArena(const std::vector<Lifetime>& buffers) {
   return plan;
 }
 
+// Address space is taken with room to grow: pages that were used stay, and those beyond cost
+// nothing until they are.
 Status Arena::Grow(size_t bytes) {
   if (bytes <= capacity_) return Status::Ok();
-  Reset();
   MemoryAccount& account = MemoryAccount::Process();
-  SENTINODE_RETURN_IF_ERROR(account.Reserve(MemoryKind::kPageable, bytes));
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (data == MAP_FAILED) {
-    account.Release(MemoryKind::kPageable, bytes);
-    return {"MEMORY_LIMIT", "the machine has no " + std::to_string(bytes) +
-                                " bytes left for the values of a 4D region"};
-  }
-  // They spare the processor most of its address translation; without them nothing changes.
-  madvise(data, bytes, MADV_HUGEPAGE);
-  data_ = static_cast<uint8_t*>(data);
+  if (bytes > pages_.bytes()) Reset();
+  SENTINODE_RETURN_IF_ERROR(account.Reserve(MemoryKind::kPageable, bytes - capacity_));
   capacity_ = bytes;
-  return Status::Ok();
+  if (pages_.data() == nullptr) pages_ = Pages(kGrowth * bytes);
+  if (pages_.data() == nullptr) pages_ = Pages(bytes);
+  if (pages_.data() != nullptr) return Status::Ok();
+  Reset();
+  return {"MEMORY_LIMIT", "the machine has no " + std::to_string(bytes) +
+                              " bytes left for the values of a 4D region"};
 }
 
 void Arena::Reset() {
-  if (data_ == nullptr) return;
-  munmap(data_, capacity_);
-  MemoryAccount::Process().Release(MemoryKind::kPageable, capacity_);
-  data_ = nullptr;
-  capacity_ = 0;
+  pages_ = Pages();
+  MemoryAccount::Process().Release(MemoryKind::kPageable, std::exchange(capacity_, 0));
 }
 
 }  // namespace sentinode::ops

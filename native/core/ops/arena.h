@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/base/pages.h"
 #include "core/base/status.h"
 
 namespace sentinode::ops {
@@ -27,8 +28,7 @@ inline constexpr size_t kArenaAlignment = 4096;
 // Greedy by size, largest first, each at the lowest offset that is free during its life.
 ArenaPlan PlanArena(const std::vector<Lifetime>& buffers);
 
-// Pages of its own, on large ones where the system has them, which go back to the system with it;
-// counted in the process's account of memory. Not for several threads at once.
+// Pages that count in the process's account of memory. Not for several threads at once.
 class Arena {
  public:
   Arena() = default;
@@ -36,17 +36,16 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // Makes room for `bytes` bytes; the contents are lost where it has to grow. Fails with
-  // MEMORY_LIMIT, and is empty then.
+  // Makes room for `bytes` bytes; what is in it may be lost. Fails with MEMORY_LIMIT.
   Status Grow(size_t bytes);
 
-  uint8_t* data() const { return data_; }
+  uint8_t* data() const { return pages_.data(); }
   size_t capacity() const { return capacity_; }
 
  private:
   void Reset();
 
-  uint8_t* data_ = nullptr;
+  Pages pages_;
   size_t capacity_ = 0;
 };
 

@@ -85,12 +85,13 @@ void TransformWeights(const ConvProblem& p, const ToomCook& form, int product, f
   const double* row = form.weight.data() + static_cast<size_t>(product) * taps;
   for (size_t pair = 0; pair < pairs; ++pair) {
     const float* from = p.weights + pair * taps * inner;
+    float* sums = to + pair * inner;
     for (size_t i = 0; i < inner; ++i) {
       double sum = 0;
       for (size_t tap = 0; tap < taps; ++tap) {
         sum += row[tap] * static_cast<double>(from[tap * inner + i]);
       }
-      *to++ = static_cast<float>(sum);
+      sums[i] = static_cast<float>(sum);
     }
   }
 }

@@ -27,12 +27,13 @@ void DepthwiseConv::Prepare(WeightCache& cache) {
   const size_t channels = static_cast<size_t>(problem_.out.c);
   size_t taps = 1;
   for (const int k : problem_.step->window.kernel) taps *= static_cast<size_t>(k);
-  weights_ = cache.Get("depthwise", taps * channels * sizeof(float), [&](uint8_t* data) {
+  const auto pack = [&](size_t, uint8_t* data) {
     float* to = reinterpret_cast<float*>(data);
     for (size_t tap = 0; tap < taps; ++tap) {
       for (size_t c = 0; c < channels; ++c) *to++ = problem_.weights[c * taps + tap];
     }
-  });
+  };
+  weights_ = cache.Get("depthwise", {1, taps * channels * sizeof(float), pack});
   weights_bytes_ = weights_->bytes();
 }
 

@@ -24,7 +24,6 @@ class DirectConv : public ConvForm {
   explicit DirectConv(const ConvProblem& problem) : problem_(problem) {}
   Status MakePrimitives();
   void PrepareWeights(WeightCache& cache);
-  void LayOut(const Conv3d& conv, uint8_t* to) const;
   unsigned RoleOf(size_t index, size_t taps) const;
   std::vector<int> TapsOf(int64_t frame) const;
   int64_t InputFrame(int64_t frame, int tap) const;
@@ -113,25 +112,20 @@ unsigned DirectConv::RoleOf(size_t index, size_t taps) const {
 
 size_t TapBytes(const Conv3d& conv) { return (conv.weights_bytes() + 63) / 64 * 64; }
 
-void DirectConv::LayOut(const Conv3d& conv, uint8_t* to) const {
-  const Window& w = problem_.step->window;
-  const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
-  const int taps = w.kernel[0];
-  for (int tap = 0; tap < taps; ++tap) {
-    conv.PrepareWeights(problem_.weights + tap * inner, taps * inner,
-                        to + TapBytes(conv) * static_cast<size_t>(tap));
-  }
-}
-
 // One buffer serves all roles, unless oneDNN wants different layouts for them.
 void DirectConv::PrepareWeights(WeightCache& cache) {
+  const Window& w = problem_.step->window;
+  const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
+  const int64_t taps = w.kernel[0];
   std::vector<const WeightBuffer*> counted;
   for (unsigned role = 0; role < 4; ++role) {
     if (!primitives_[role]) continue;
     const Conv3d& conv = *primitives_[role];
-    const size_t bytes = TapBytes(conv) * static_cast<size_t>(problem_.step->window.kernel[0]);
-    weights_[role] =
-        cache.Get("direct:" + conv.weights_layout(), bytes, [&](uint8_t* to) { LayOut(conv, to); });
+    const auto lay_out = [&](size_t tap, uint8_t* to) {
+      conv.PrepareWeights(problem_.weights + static_cast<int64_t>(tap) * inner, taps * inner, to);
+    };
+    weights_[role] = cache.Get("direct:" + conv.weights_layout(),
+                               {static_cast<size_t>(taps), TapBytes(conv), lay_out});
     const WeightBuffer* buffer = weights_[role].get();
     if (std::find(counted.begin(), counted.end(), buffer) != counted.end()) continue;
     counted.push_back(buffer);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <new>
 #include <utility>
 
 #include "core/base/cancel.h"
@@ -175,16 +176,16 @@ Tile FastConv::MakeTile(int64_t from, int outputs, WeightCache& cache) const {
 
   const Conv3d& conv = *slabs_[0].conv;
   const std::string name = "fast" + std::to_string(outputs) + ":" + conv.weights_layout();
-  const size_t bytes = weights_stride_ * static_cast<size_t>(form.products);
-  tile.weights = cache.Get(name, bytes, [&](uint8_t* to) {
-    const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
-    const int64_t pairs = problem_.out.c * (problem_.in.c / problem_.step->groups);
-    std::vector<float> transformed(static_cast<size_t>(pairs * inner));
-    for (int j = 0; j < form.products; ++j) {
-      TransformWeights(problem_, form, j, transformed.data());
-      conv.PrepareWeights(transformed.data(), inner, to + weights_stride_ * static_cast<size_t>(j));
-    }
-  });
+  const int64_t inner = int64_t{w.kernel[1]} * w.kernel[2] * w.kernel[3];
+  const int64_t pairs = problem_.out.c * (problem_.in.c / problem_.step->groups);
+  const Pages transformed(static_cast<size_t>(pairs * inner) * sizeof(float));
+  if (transformed.data() == nullptr) throw std::bad_alloc();
+  float* product = reinterpret_cast<float*>(transformed.data());
+  const auto prepare = [&](size_t j, uint8_t* to) {
+    TransformWeights(problem_, form, static_cast<int>(j), product);
+    conv.PrepareWeights(product, inner, to);
+  };
+  tile.weights = cache.Get(name, {static_cast<size_t>(form.products), weights_stride_, prepare});
   return tile;
 }
 

@@ -145,11 +145,12 @@ Group NarrowConv::DirectGroup(WeightCache& cache) const {
   }
   const size_t inner =
       static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
-  const std::string name = "narrow x" + std::to_string(lanes_);
-  group.weights = cache.Get(name, PackedBytes(w.kernel[0]), [&](uint8_t* to) {
+  const auto pack = [&](size_t, uint8_t* to) {
     PackWeights(problem_.weights, w.kernel[0], static_cast<size_t>(w.kernel[0]) * inner, inner,
                 reinterpret_cast<float*>(to));
-  });
+  };
+  group.weights =
+      cache.Get("narrow x" + std::to_string(lanes_), {1, PackedBytes(w.kernel[0]), pack});
   return group;
 }
 
@@ -174,7 +175,7 @@ Group NarrowConv::FastGroup(int64_t from, int outputs, WeightCache& cache) const
   }
   group.output_matrix.assign(form.output.begin(), form.output.end());
   const std::string name = "narrow-fast" + std::to_string(outputs) + " x" + std::to_string(lanes_);
-  group.weights = cache.Get(name, PackedBytes(form.products), [&](uint8_t* to) {
+  const auto pack = [&](size_t, uint8_t* to) {
     const size_t inner =
         static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
     const size_t product = static_cast<size_t>(problem_.out.c * group_in_) * inner;
@@ -183,7 +184,8 @@ Group NarrowConv::FastGroup(int64_t from, int outputs, WeightCache& cache) const
       TransformWeights(problem_, form, j, transformed.data() + product * static_cast<size_t>(j));
     }
     PackWeights(transformed.data(), form.products, inner, product, reinterpret_cast<float*>(to));
-  });
+  };
+  group.weights = cache.Get(name, {1, PackedBytes(form.products), pack});
   return group;
 }
 

@@ -149,6 +149,9 @@ Status Parser::ParseHeader(std::string_view line, bool* handled) {
     if (value != "0" && value != "1") return Fault("expected exact_taps 0 or 1");
     plan_.exact_taps = value == "1";
     part_ = Part::kInputs;
+  } else if (part_ == Part::kInputs && word == "open_frames" && plan_.inputs.empty()) {
+    if (value != "0" && value != "1") return Fault("expected open_frames 0 or 1");
+    plan_.open_frames = value == "1";
   } else {
     *handled = false;
   }

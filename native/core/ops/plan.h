@@ -77,6 +77,7 @@ struct Plan {
   std::string weights_name;  // "" where no step has weights
   Precision precision = Precision::kFloat32;
   bool exact_taps = false;
+  bool open_frames = false;
   std::vector<std::vector<int64_t>> hints;  // four numbers for each input
   std::vector<PlanInput> inputs;
   std::vector<Step> steps;

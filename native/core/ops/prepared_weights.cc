@@ -10,127 +10,138 @@
 #include <iterator>
 #include <mutex>
 #include <new>
-#include <utility>
 
 #include "core/base/build_id.h"
 #include "core/base/draft_file.h"
 #include "core/base/hash.h"
+#include "core/ops/parallel.h"
 
 namespace sentinode::ops {
 namespace {
 
-// The first page of a file; the weights follow on the second.
-struct Header {
+// Behind the weights in their file.
+struct Trailer {
   char magic[16];
-  uint64_t key;  // a second hash of what the file's name is a hash of
-  uint64_t bytes;
-  uint64_t hash;  // of the weights
+  uint64_t key;   // a second hash of what the file's name is a hash of
+  uint64_t hash;  // of the weights, part after part
 };
 constexpr char kMagic[16] = "sentinode-w 1\n";
-constexpr size_t kPage = 4096;
 
-bool IsHeader(const void* page, uint64_t key, size_t bytes) {
-  Header header;
-  std::memcpy(&header, page, sizeof header);
-  return std::memcmp(header.magic, kMagic, sizeof kMagic) == 0 && header.key == key &&
-         header.bytes == bytes &&
-         header.hash == Hash(static_cast<const uint8_t*>(page) + kPage, bytes);
+Pages PagesOf(size_t bytes) {
+  Pages pages(bytes);
+  if (pages.data() == nullptr) throw std::bad_alloc();
+  return pages;
 }
 
-}  // namespace
+std::shared_ptr<const WeightBuffer> InMemory(const WeightParts& parts) {
+  Pages pages = PagesOf(parts.total());
+  for (size_t i = 0; i < parts.count; ++i) parts.prepare(i, pages.data() + i * parts.bytes);
+  return std::make_shared<const WeightBuffer>(std::move(pages), parts.total());
+}
 
-WeightBuffer::~WeightBuffer() { munmap(mapping_, mapped_); }
-
-std::shared_ptr<const WeightBuffer> WeightBuffer::InMemory(
-    size_t bytes, const std::function<void(uint8_t*)>& fill) {
-  const size_t mapped = bytes == 0 ? 1 : bytes;
-  void* data = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (data == MAP_FAILED) throw std::bad_alloc();
-  const std::shared_ptr<const WeightBuffer> buffer(new WeightBuffer(data, mapped, 0, bytes, false));
-  fill(static_cast<uint8_t*>(data));
-  return buffer;
+bool IsWhole(const uint8_t* data, uint64_t key, const WeightParts& parts) {
+  Trailer trailer;
+  std::memcpy(&trailer, data + parts.total(), sizeof trailer);
+  uint64_t hash = 0;
+  for (size_t i = 0; i < parts.count; ++i) {
+    hash = Hash(data + i * parts.bytes, parts.bytes, hash);
+  }
+  return std::memcmp(trailer.magic, kMagic, sizeof kMagic) == 0 && trailer.key == key &&
+         trailer.hash == hash;
 }
 
 // Null where there is no such file, or where it is not what it should be.
-std::shared_ptr<const WeightBuffer> WeightBuffer::FromFile(const std::string& path, uint64_t key,
-                                                           size_t bytes) {
+std::shared_ptr<const WeightBuffer> FromFile(const std::string& path, uint64_t key,
+                                             const WeightParts& parts) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return nullptr;
-  const size_t mapped = kPage + bytes;
+  const size_t mapped = parts.total() + sizeof(Trailer);
   struct stat info{};
   const bool sized = fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
                      static_cast<size_t>(info.st_size) == mapped;
-  void* data = sized ? mmap(nullptr, mapped, PROT_READ, MAP_SHARED, file, 0) : MAP_FAILED;
+  // Entered in the page table at once: one by one that takes ten times as long.
+  void* data =
+      sized ? mmap(nullptr, mapped, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0) : MAP_FAILED;
   close(file);
   if (data == MAP_FAILED) return nullptr;
-  const std::shared_ptr<const WeightBuffer> buffer(
-      new WeightBuffer(data, mapped, kPage, bytes, true));
-  return IsHeader(data, key, bytes) ? buffer : nullptr;
+  auto buffer = std::make_shared<const WeightBuffer>(data, mapped, parts.total());
+  return IsWhole(buffer->data(), key, parts) ? buffer : nullptr;
 }
 
-// Null where the folder cannot be written to or the disk is full. The file appears whole, by one
-// rename; whoever has an older one mapped keeps it.
-std::shared_ptr<const WeightBuffer> WeightBuffer::ToFile(
-    const std::string& path, uint64_t key, size_t bytes,
-    const std::function<void(uint8_t*)>& fill) {
+// False where the folder cannot be written to or the disk is full.
+bool ToFile(const std::string& path, uint64_t key, const WeightParts& parts) {
   DraftFile draft(path);
-  if (draft.descriptor() < 0) return nullptr;
-  const size_t mapped = kPage + bytes;
-  // Room is taken at once: to write to a mapping that a full disk cannot back ends the process.
-  void* data =
-      posix_fallocate(draft.descriptor(), 0, static_cast<off_t>(mapped)) == 0
-          ? mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, draft.descriptor(), 0)
-          : MAP_FAILED;
-  if (data == MAP_FAILED) return nullptr;
-  const std::shared_ptr<const WeightBuffer> buffer(
-      new WeightBuffer(data, mapped, kPage, bytes, true));
-  uint8_t* weights = static_cast<uint8_t*>(data) + kPage;
-  fill(weights);
-  Header header{};
-  std::memcpy(header.magic, kMagic, sizeof kMagic);
-  header.key = key;
-  header.bytes = bytes;
-  header.hash = Hash(weights, bytes);
-  std::memcpy(data, &header, sizeof header);
-  mprotect(data, mapped, PROT_READ);
-  draft.Publish();
-  return buffer;
+  if (draft.descriptor() < 0) return false;
+  const Pages part = PagesOf(parts.bytes);
+  Trailer trailer{};
+  std::memcpy(trailer.magic, kMagic, sizeof kMagic);
+  trailer.key = key;
+  for (size_t i = 0; i < parts.count; ++i) {
+    parts.prepare(i, part.data());
+    trailer.hash = Hash(part.data(), parts.bytes, trailer.hash);
+    if (!draft.Write(part.data(), parts.bytes)) return false;
+  }
+  return draft.Write(&trailer, sizeof trailer) && draft.Publish();
 }
 
-std::shared_ptr<const WeightBuffer> WeightCache::Get(const std::string& form, size_t bytes,
-                                                     const std::function<void(uint8_t*)>& fill) {
+// The files that this process has mapped: sessions share mappings, not only the pages behind them,
+// so that each file is checked and counted once.
+class MappedFiles {
+ public:
+  std::shared_ptr<const WeightBuffer> Find(const std::string& path) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = files_.find(path);
+    return found == files_.end() ? nullptr : found->second.lock();
+  }
+
+  // The buffer of whoever came first.
+  std::shared_ptr<const WeightBuffer> Add(const std::string& path,
+                                          std::shared_ptr<const WeightBuffer> buffer) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (auto entry = files_.begin(); entry != files_.end();) {
+      entry = entry->second.expired() ? files_.erase(entry) : std::next(entry);
+    }
+    const auto [entry, added] = files_.emplace(path, buffer);
+    const auto first = entry->second.lock();
+    return first && first->bytes() == buffer->bytes() ? first : buffer;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<const WeightBuffer>> files_;
+};
+
+}  // namespace
+
+WeightBuffer::~WeightBuffer() {
+  if (mapped_ > 0) munmap(const_cast<uint8_t*>(data_), mapped_);
+}
+
+std::shared_ptr<const WeightBuffer> WeightCache::Get(const std::string& form,
+                                                     const WeightParts& parts) {
   std::weak_ptr<const WeightBuffer>& kept = kept_[form];
   std::shared_ptr<const WeightBuffer> buffer = kept.lock();
-  if (!buffer) kept = buffer = Make(form, bytes, fill);
+  if (!buffer) kept = buffer = Make(form, parts);
   return buffer;
 }
 
-// Made by one thread at a time. Sessions of one process share mappings, not only the pages behind
-// them, so that each file is checked and counted once.
-std::shared_ptr<const WeightBuffer> WeightCache::Make(
-    const std::string& form, size_t bytes, const std::function<void(uint8_t*)>& fill) const {
+std::shared_ptr<const WeightBuffer> WeightCache::Make(const std::string& form,
+                                                      const WeightParts& parts) const {
+  // To wake other threads takes longer than to prepare most layers.
+  const ThreadScope scope(1);
   // Without a build's name, files of other builds could not be told from its own.
-  if (folder_.empty() || BuildId().empty()) return WeightBuffer::InMemory(bytes, fill);
-  static std::mutex mutex;
-  static std::map<std::string, std::weak_ptr<const WeightBuffer>> mapped;
-
+  if (folder_.empty() || BuildId().empty()) return InMemory(parts);
   const std::string what = BuildId() + '\n' + identity_ + '\n' + form;
   const uint64_t key = Hash(what.data(), what.size(), 1);
   char name[40];
   std::snprintf(name, sizeof name, "/%016llx.prepared",
                 static_cast<unsigned long long>(Hash(what.data(), what.size())));
   const std::string path = folder_ + name;
-  const std::lock_guard<std::mutex> lock(mutex);
-  std::shared_ptr<const WeightBuffer> buffer = mapped[path].lock();
-  if (buffer && buffer->bytes() == bytes) return buffer;
-  buffer = WeightBuffer::FromFile(path, key, bytes);
-  if (!buffer) buffer = WeightBuffer::ToFile(path, key, bytes, fill);
-  if (!buffer) return WeightBuffer::InMemory(bytes, fill);
-  for (auto entry = mapped.begin(); entry != mapped.end();) {
-    entry = entry->second.expired() ? mapped.erase(entry) : std::next(entry);
-  }
-  mapped[path] = buffer;
-  return buffer;
+  static MappedFiles files;
+  if (auto known = files.Find(path); known && known->bytes() == parts.total()) return known;
+  auto buffer = FromFile(path, key, parts);
+  if (!buffer && ToFile(path, key, parts)) buffer = FromFile(path, key, parts);
+  return buffer ? files.Add(path, std::move(buffer)) : InMemory(parts);
 }
 
 size_t WeightCache::bytes() const {

@@ -11,13 +11,20 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+
+#include "core/base/pages.h"
 
 namespace sentinode::ops {
 
-// A block of prepared weights, page-aligned or nearly so (64 bytes). Immutable once made; any
-// thread.
+// A block of prepared weights, aligned to pages. Immutable once made; any thread.
 class WeightBuffer {
  public:
+  WeightBuffer(Pages pages, size_t bytes)
+      : pages_(std::move(pages)), data_(pages_.data()), bytes_(bytes) {}
+  // Takes over a mapping of `mapped` bytes of a file that begins with the weights.
+  WeightBuffer(void* mapping, size_t mapped, size_t bytes)
+      : mapped_(mapped), data_(static_cast<const uint8_t*>(mapping)), bytes_(bytes) {}
   ~WeightBuffer();
   WeightBuffer(const WeightBuffer&) = delete;
   WeightBuffer& operator=(const WeightBuffer&) = delete;
@@ -25,30 +32,22 @@ class WeightBuffer {
   const uint8_t* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   // Whether it lies in a file that others may share.
-  bool in_file() const { return in_file_; }
+  bool in_file() const { return mapped_ > 0; }
 
  private:
-  friend class WeightCache;
-  WeightBuffer(void* mapping, size_t mapped, size_t offset, size_t bytes, bool in_file)
-      : mapping_(mapping),
-        mapped_(mapped),
-        data_(static_cast<const uint8_t*>(mapping) + offset),
-        bytes_(bytes),
-        in_file_(in_file) {}
-
-  static std::shared_ptr<const WeightBuffer> InMemory(size_t bytes,
-                                                      const std::function<void(uint8_t*)>& fill);
-  static std::shared_ptr<const WeightBuffer> FromFile(const std::string& path, uint64_t key,
-                                                      size_t bytes);
-  static std::shared_ptr<const WeightBuffer> ToFile(const std::string& path, uint64_t key,
-                                                    size_t bytes,
-                                                    const std::function<void(uint8_t*)>& fill);
-
-  void* mapping_;
-  size_t mapped_;
+  Pages pages_;
+  size_t mapped_ = 0;
   const uint8_t* data_;
   size_t bytes_;
-  bool in_file_;
+};
+
+// How weights are prepared: part after part, so that no more than one needs room in between.
+struct WeightParts {
+  size_t count = 1;
+  size_t bytes = 0;                               // of each
+  std::function<void(size_t, uint8_t*)> prepare;  // writes part i
+
+  size_t total() const { return count * bytes; }
 };
 
 // The prepared weights of one layer. Forms of several sizes share them; they are unmapped with the
@@ -61,16 +60,14 @@ class WeightCache {
   WeightCache(std::string folder, std::string identity)
       : folder_(std::move(folder)), identity_(std::move(identity)) {}
 
-  // The weights called `form`, which names algorithm and layout; `fill` writes them where they are
-  // not there yet. In memory where the folder cannot be written to.
-  std::shared_ptr<const WeightBuffer> Get(const std::string& form, size_t bytes,
-                                          const std::function<void(uint8_t*)>& fill);
+  // The weights called `form`, which names algorithm and layout; prepared where they are not there
+  // yet, on this thread alone. In memory where the folder cannot be written to.
+  std::shared_ptr<const WeightBuffer> Get(const std::string& form, const WeightParts& parts);
   // Of those in use.
   size_t bytes() const;
 
  private:
-  std::shared_ptr<const WeightBuffer> Make(const std::string& form, size_t bytes,
-                                           const std::function<void(uint8_t*)>& fill) const;
+  std::shared_ptr<const WeightBuffer> Make(const std::string& form, const WeightParts& parts) const;
 
   std::string folder_;
   std::string identity_;

@@ -5,6 +5,7 @@
 
 #include "core/base/cancel.h"
 #include "core/ops/arena.h"
+#include "core/ops/parallel.h"
 
 namespace sentinode::ops {
 namespace {
@@ -71,13 +72,40 @@ Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector
   program->choices_.resize(layers.plan.steps.size());
   program->pool_.assign(layers.plan.steps.size(), -1);
   program->pooled_.assign(layers.plan.steps.size(), false);
-  for (size_t step = 0; step < layers.plan.steps.size(); ++step) {
-    if (layers.plan.steps[step].kind != StepKind::kConv) continue;
-    if (!tried.empty() && tried[step]) continue;
-    SENTINODE_RETURN_IF_ERROR(program->ChooseForm(step, !tried.empty()));
-  }
+  SENTINODE_RETURN_IF_ERROR(program->ChooseForms(tried));
   program->PlanMemory(!tried.empty());
   return program;
+}
+
+// Layers beside each other: to make primitives and to prepare weights takes a while, in which the
+// first run of a size waits.
+Status Program::ChooseForms(const std::vector<bool>& tried) {
+  std::vector<size_t> convolutions;
+  for (size_t step = 0; step < layers_.plan.steps.size(); ++step) {
+    const bool convolves = layers_.plan.steps[step].kind == StepKind::kConv;
+    if (convolves && (tried.empty() || !tried[step])) convolutions.push_back(step);
+  }
+  // The longest first, so that nobody is left with it at the end.
+  const auto weights = [this](size_t step) {
+    const Step& s = layers_.plan.steps[step];
+    return int64_t{s.channels} * volumes_[Index(s.in[0])].c / s.groups;
+  };
+  std::stable_sort(convolutions.begin(), convolutions.end(),
+                   [&](size_t a, size_t b) { return weights(a) > weights(b); });
+  std::vector<Status> statuses(convolutions.size());
+  ParallelForDynamic(static_cast<int64_t>(convolutions.size()), [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    try {
+      statuses[at] = ChooseForm(convolutions[at], !tried.empty());
+    } catch (const std::exception& error) {
+      statuses[at] = Status("INTERNAL", error.what());
+    }
+  });
+  for (const size_t step : convolutions) {
+    if (pool_[step] >= 0) pooled_[Index(pool_[step])] = true;
+  }
+  for (const Status& status : statuses) SENTINODE_RETURN_IF_ERROR(status);
+  return Status::Ok();
 }
 
 Status Program::ChooseForm(size_t index, bool tuning) {
@@ -97,10 +125,7 @@ Status Program::ChooseForm(size_t index, bool tuning) {
     if (form.ok()) {
       forms_[index] = std::move(form.value());
       choices_[index] = choice;
-      if (pool >= 0 && forms_[index]->SlabDepth() > 0) {
-        pool_[index] = pool;
-        pooled_[Index(pool)] = true;
-      }
+      if (pool >= 0 && forms_[index]->SlabDepth() > 0) pool_[index] = pool;
       return Status::Ok();
     }
     if (choice.kind == ConvKind::kNarrow) return form.status();

@@ -55,6 +55,7 @@ class Program {
 
  private:
   Program(Layers& layers, int threads) : layers_(layers), threads_(threads) {}
+  Status ChooseForms(const std::vector<bool>& tried);
   Status ChooseForm(size_t step, bool tuning);
   void PlanBorders(bool tuning, const std::vector<int>& first);
   void PlanMemory(bool tuning);

@@ -10,6 +10,7 @@
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
 #include "core/ops/report.h"
+#include "core/ops/toom_cook.h"
 #include "core/ops/tuner.h"
 
 namespace sentinode::ops {
@@ -17,6 +18,8 @@ namespace {
 
 // Sizes that a region is ready for at a time.
 constexpr size_t kMaxPrograms = 16;
+// Raw weights up to which weights for other numbers of frames are prepared when a model is loaded.
+constexpr int64_t kMostFloatsAhead = 4 << 20;
 
 // Gives this thread and its OpenMP threads a processor each, once, where together they take all
 // that the process has: between runs they sleep, and the system would wake two of them on one
@@ -43,6 +46,18 @@ void PinThreads([[maybe_unused]] int threads) {
 #endif
 }
 
+// Most of what a first run with another number of frames would wait for are the weights of other
+// tiles. They are left in their files; what fails here fails again when it is needed.
+void PrepareOtherFrames(Layers& layers) {
+  const bool small = layers.plan.weights_floats <= kMostFloatsAhead;
+  if (!layers.plan.open_frames || !small) return;
+  std::vector<Volume> inputs = TuningSizes(layers.plan).front();
+  for (int64_t frames = 2; frames <= kMaxTileOutputs; ++frames) {
+    for (Volume& input : inputs) input.t = frames;
+    (void)Program::Make(layers, inputs, layers.threads).ok();
+  }
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
@@ -65,7 +80,10 @@ Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
   for (const std::vector<Volume>& size : TuningSizes(own.plan)) {
     SENTINODE_RETURN_IF_ERROR(Tune(own, size));
   }
-  if (!path.empty() && own.tuning.entries().size() > known) SaveTuning(path, own.tuning);
+  if (!path.empty() && own.tuning.entries().size() > known) {
+    SaveTuning(path, own.tuning);
+    PrepareOtherFrames(own);
+  }
   if (own.file) own.file->Forget();
   return region;
 }

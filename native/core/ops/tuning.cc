@@ -141,8 +141,9 @@ TuningTable LoadTuning(const std::string& path) {
 }
 
 void SaveTuning(const std::string& path, const TuningTable& table) {
+  const std::string text = table.Serialize();
   DraftFile draft(path);
-  if (draft.descriptor() >= 0 && draft.Write(table.Serialize())) draft.Publish();
+  if (draft.descriptor() >= 0 && draft.Write(text.data(), text.size())) draft.Publish();
 }
 
 }  // namespace sentinode::ops

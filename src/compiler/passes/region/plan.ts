@@ -11,6 +11,8 @@ export interface PlanHeader {
   readonly exactTaps: boolean
   /** Shapes T, D, H, W of all inputs, one after the other. */
   readonly hints: readonly (readonly number[])[]
+  /** Whether inputs come with any number of frames. */
+  readonly openFrames: boolean
 }
 
 /** Writes the plan of one region: a line of text a step, and the side file that its weights stand in. */
@@ -55,12 +57,13 @@ export class PlanWriter {
     const hash = createHash('sha256')
     for (const chunk of chunks) hash.update(chunk)
     const file = chunks.length === 0 ? null : { name: `${hash.digest('hex')}.weights`, chunks }
-    const { precision, exactTaps, hints } = this.header
+    const { precision, exactTaps, hints, openFrames } = this.header
     const head = [
       `region ${FORMAT}`,
       ...(file === null ? [] : [`weights ${file.name}`]),
       `precision ${precision}`,
       `exact_taps ${exactTaps ? 1 : 0}`,
+      ...(openFrames ? ['open_frames 1'] : []),
       ...hints.map((shape) => `hint shape=${shape.join()}`),
     ]
     return { plan: [...head, ...this.lines, ''].join('\n'), file }

@@ -5,6 +5,7 @@ import type { PassReport } from '../../report.js'
 import type { Shapes } from '../../shapes.js'
 import { type Region, findRegions } from './find.js'
 import { fuse } from './fuse.js'
+import { assumedSizes } from './hints.js'
 import { type PlanHeader, PlanWriter } from './plan.js'
 
 export const REGION_OPERATOR = 'Region4D'
@@ -13,8 +14,8 @@ export const REGION_DOMAIN = 'sentinode'
 export interface RegionOptions {
   readonly precision: 'fp32' | 'bf16'
   readonly exactTaps: boolean
-  /** Shapes [T, D, H, W] of a first input to measure at load; the declared shape where there are none. */
-  readonly hints: readonly (readonly number[])[]
+  /** The shapes of the graph's values at the sizes that are measured when it is loaded. */
+  readonly assumed: readonly Shapes[]
 }
 
 export interface Regions {
@@ -23,6 +24,7 @@ export interface Regions {
   readonly files: CompiledFile[]
 }
 
+const MOST_HINTS = 8
 const WHY = 'activations stay in the layout that the operators of target cpu want'
 
 /**
@@ -40,7 +42,8 @@ export function makeRegions(
   for (const node of graph.nodes) {
     for (const body of subgraphs(node)) {
       const inner = graph.subgraph(body)
-      const inside = makeRegions(inner, shapes.within(inner), options, report)
+      const assumed = options.assumed.map((outer) => outer.within(inner))
+      const inside = makeRegions(inner, shapes.within(inner), { ...options, assumed }, report)
       files.push(...inside.files)
       count += inside.count
     }
@@ -119,12 +122,12 @@ function writePlan(
   region: Region,
   channels: readonly (number | null)[],
   shapes: Shapes,
-  { precision, exactTaps, hints }: RegionOptions,
+  { precision, exactTaps, assumed }: RegionOptions,
 ): { plan: string; file: CompiledFile | null } {
-  const sizes = region.inputs.flatMap((name) => [2, 3, 4, 5].map((axis) => shapes.dim(name, axis)))
-  const declared = sizes.every((d) => typeof d === 'number') ? [sizes] : []
-  const measured = hints.length > 0 && region.inputs.length === 1 ? hints : declared
-  const header: PlanHeader = { precision, exactTaps, hints: measured.slice(0, 8) }
+  const sizes = assumed.map((at) => assumedSizes(region.inputs, at))
+  const hints = [...new Map(sizes.map((size) => [size.join(), size])).values()].slice(0, MOST_HINTS)
+  const openFrames = region.inputs.some((name) => typeof shapes.dim(name, 2) !== 'number')
+  const header: PlanHeader = { precision, exactTaps, hints, openFrames }
   const plan = new PlanWriter(header)
   region.inputs.forEach((name, i) =>
     plan.line('input', { value: plan.value(name), channels: channels[i] ?? 0 }),
