@@ -24,6 +24,9 @@ constexpr double kContestMilliseconds = 500;
 // cache, which was seen to spare a third.
 constexpr double kSlabCost = 0.7;
 constexpr size_t kSamples = size_t{1} << 15;
+// Raw weights up to which all forms of a layer are ready at the same time: together theirs are ten
+// times as large.
+constexpr int64_t kMostFloatsTogether = 2 << 20;
 
 // Some of an output's values, evenly over it.
 std::vector<float> Sample(const void* data, Element element, size_t count) {
@@ -70,80 +73,101 @@ double RunTimed(const ConvForm& form, const ConvForm::Buffers& buffers) {
   return status.ok() ? taken : std::numeric_limits<double>::infinity();
 }
 
-struct Candidate {
-  ConvChoice choice;
-  std::shared_ptr<const ConvForm> form;
-};
-
+// One convolution whose forms are compared.
 struct Contest {
   size_t step = 0;
   ConvProblem problem;
-  WeightCache weights;  // in memory: what loses is not kept
-  std::vector<Candidate> candidates;
-  // Computes in float32 whatever the layer's values are.
-  std::shared_ptr<const ConvForm> reference;
+  std::vector<ConvChoice> choices;
   // A pool follows that narrow forms feed while their output is in the cache.
   bool feeds_pool = false;
+  ConvForm::Buffers buffers;
+  Arena workspace;
 
-  size_t workspace_bytes() const {
-    size_t bytes = reference ? reference->workspace_bytes() : 0;
-    for (const Candidate& c : candidates) bytes = std::max(bytes, c.form->workspace_bytes());
-    return bytes;
+  // Whether the weights of all forms may lie in memory at the same time.
+  bool together() const {
+    const Step& s = *problem.step;
+    int64_t floats = problem.out.c * (problem.in.c / s.groups);
+    for (const int k : s.window.kernel) floats *= k;
+    return floats <= kMostFloatsTogether;
   }
 };
 
-Contest Prepare(Layers& layers, size_t step, const ConvProblem& problem) {
-  Contest contest;
-  contest.step = step;
-  contest.problem = problem;
-  contest.feeds_pool = PoolAfter(layers.plan, step) >= 0;
-  for (const ConvChoice& choice : ConvCandidates(problem, layers.plan.exact_taps)) {
-    auto form = MakeConvForm(problem, choice, contest.weights);
-    if (form.ok()) contest.candidates.push_back({choice, std::move(form.value())});
+// Forms that run in turns, with weights of their own: what loses is not kept.
+class Contestants {
+ public:
+  Contestants(Contest& contest, const std::vector<ConvChoice>& choices) {
+    for (const ConvChoice& choice : choices) {
+      auto form = MakeConvForm(contest.problem, choice, weights_);
+      if (!form.ok() || !contest.workspace.Grow(form.value()->workspace_bytes()).ok()) continue;
+      forms_.emplace_back(choice, std::move(form.value()));
+    }
+    contest.buffers.workspace = contest.workspace.data();
   }
+  const std::vector<std::pair<ConvChoice, std::unique_ptr<ConvForm>>>& forms() const {
+    return forms_;
+  }
+
+ private:
+  WeightCache weights_;
+  std::vector<std::pair<ConvChoice, std::unique_ptr<ConvForm>>> forms_;
+};
+
+// What the layer gives in float32, whatever its values are; by the direct form where there is one.
+std::vector<float> Expected(Contest& contest) {
   const ConvChoice narrow{ConvKind::kNarrow, 0, Element::kFloat32};
-  const bool exact = problem.element == Element::kFloat32;
-  const ConvChoice wanted = exact ? ConvCandidates(problem, true).back() : narrow;
-  // What oneDNN refuses, the narrow form does.
-  for (const ConvChoice& choice : {wanted, narrow}) {
-    auto form = MakeConvForm(problem, choice, contest.weights);
-    if (!form.ok()) continue;
-    contest.reference = std::move(form.value());
-    if (contest.candidates.empty()) contest.candidates.push_back({choice, contest.reference});
-    break;
-  }
-  return contest;
+  const bool exact = contest.problem.element == Element::kFloat32;
+  const Contestants reference(
+      contest, {exact ? ConvCandidates(contest.problem, true).back() : narrow, narrow});
+  if (reference.forms().empty()) return {};
+  RunTimed(*reference.forms().front().second, contest.buffers);
+  return Sample(contest.buffers.out, contest.problem.element,
+                static_cast<size_t>(contest.problem.out.elements()));
 }
 
 // The forms take turns, so that a machine that slows down for a while slows them all.
-TuningEntry Decide(const Contest& contest, const ConvForm::Buffers& buffers) {
+void Measure(Contest& contest, const std::vector<ConvChoice>& choices,
+             const std::vector<float>& expected, TuningEntry& entry) {
+  const Contestants contestants(contest, choices);
   const size_t count = static_cast<size_t>(contest.problem.out.elements());
-  const size_t contestants = contest.candidates.size();
-  TuningEntry entry;
-  entry.step = static_cast<int>(contest.step);
-  entry.in = contest.problem.in;
-  entry.measured.resize(contestants);
-  const Element element = contest.problem.element;
-  RunTimed(*contest.reference, buffers);
-  const std::vector<float> expected = Sample(buffers.out, element, count);
-  for (size_t i = 0; i < contestants; ++i) {
-    const Candidate& candidate = contest.candidates[i];
-    Measurement& m = entry.measured[i];
-    m.choice = candidate.choice;
+  const size_t first = entry.measured.size();
+  for (const auto& [choice, form] : contestants.forms()) {
+    Measurement m;
+    m.choice = choice;
     m.milliseconds = std::numeric_limits<double>::infinity();
-    RunTimed(*candidate.form, buffers);  // warms up, and does not count
-    m.error = RelativeError(expected, Sample(buffers.out, element, count));
+    RunTimed(*form, contest.buffers);  // warms up, and does not count
+    m.error = RelativeError(expected, Sample(contest.buffers.out, contest.problem.element, count));
+    entry.measured.push_back(m);
   }
   double spent = 0;
   for (int round = 0; round < kLeastRounds || (round < kMostRounds && spent < kContestMilliseconds);
        ++round) {
-    for (size_t i = 0; i < contestants; ++i) {
-      const double taken = RunTimed(*contest.candidates[i].form, buffers);
+    Measurement* m = entry.measured.data() + first;
+    for (const auto& [choice, form] : contestants.forms()) {
+      const double taken = RunTimed(*form, contest.buffers);
       spent += taken;
-      entry.measured[i].milliseconds = std::min(entry.measured[i].milliseconds, taken);
+      m->milliseconds = std::min(m->milliseconds, taken);
+      ++m;
     }
   }
-  const double tolerance = element == Element::kBfloat16 ? kBfloat16Tolerance : kTolerance;
+}
+
+TuningEntry Decide(Contest& contest) {
+  TuningEntry entry;
+  entry.step = static_cast<int>(contest.step);
+  entry.in = contest.problem.in;
+  const std::vector<float> expected = Expected(contest);
+  if (contest.together()) {
+    Measure(contest, contest.choices, expected, entry);
+  } else {
+    for (const ConvChoice& choice : contest.choices) Measure(contest, {choice}, expected, entry);
+  }
+  // What oneDNN refuses, the narrow form does.
+  const ConvChoice narrow{ConvKind::kNarrow, 0, Element::kFloat32};
+  if (entry.measured.empty()) Measure(contest, {narrow}, expected, entry);
+  entry.choice = narrow;
+  if (entry.measured.empty()) return entry;
+  const bool bfloat = contest.problem.element == Element::kBfloat16;
+  const double tolerance = bfloat ? kBfloat16Tolerance : kTolerance;
   const auto cost = [&contest](const Measurement& m) {
     const bool slabs = m.choice.kind == ConvKind::kNarrow || m.choice.kind == ConvKind::kNarrowFast;
     return m.milliseconds * (slabs && contest.feeds_pool ? kSlabCost : 1);
@@ -185,9 +209,8 @@ Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
   if (!program.ok()) return program.status();
 
   Arena arena;
-  Arena workspace;
   SENTINODE_RETURN_IF_ERROR(arena.Grow(program.value()->arena_bytes()));
-  layers.tuning_bytes = std::max(layers.tuning_bytes, arena.capacity());
+  size_t workspace = 0;
   int64_t largest = 0;
   for (const Volume& input : inputs) largest = std::max(largest, input.elements());
   std::vector<float> noise(static_cast<size_t>(largest));
@@ -201,12 +224,16 @@ Status Tune(Layers& layers, const std::vector<Volume>& inputs) {
       SENTINODE_RETURN_IF_ERROR(program.value()->RunStep(i, row));
       continue;
     }
-    const Contest contest = Prepare(layers, i, problem_of(i));
-    SENTINODE_RETURN_IF_ERROR(workspace.Grow(contest.workspace_bytes()));
-    ConvForm::Buffers buffers = program.value()->ConvBuffers(i, row);
-    buffers.workspace = workspace.data();
-    layers.tuning.Add(Decide(contest, buffers));
+    Contest contest;
+    contest.step = i;
+    contest.problem = problem_of(i);
+    contest.choices = ConvCandidates(contest.problem, layers.plan.exact_taps);
+    contest.feeds_pool = PoolAfter(layers.plan, i) >= 0;
+    contest.buffers = program.value()->ConvBuffers(i, row);
+    layers.tuning.Add(Decide(contest));
+    workspace = std::max(workspace, contest.workspace.capacity());
   }
+  layers.tuning_bytes = std::max(layers.tuning_bytes, arena.capacity() + workspace);
   return Status::Ok();
 }
 
