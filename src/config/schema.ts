@@ -37,7 +37,9 @@ export const settings = {
     })
     .default('auto')
     .describe('what models are compiled for where their configuration does not say'),
-  threads: integer(0, 1024).default(0).describe('threads of one model instance, 0 for one per core'),
+  threads: integer(0, 1024)
+    .default(0)
+    .describe('threads of one model instance, 0 to divide the cores between the instances of a model'),
   'onnxruntime-library': text
     .nullable()
     .default(null)

@@ -13,6 +13,7 @@ import type { Logger } from '../logger.js'
 import { DaemonMetrics, type ModelMetrics } from '../metrics/index.js'
 import type { Target } from '../models/config/settings.js'
 import { ModelManager } from '../models/lifecycle.js'
+import { Cores } from '../models/cores.js'
 import { createLoader } from '../models/loader.js'
 import { scanRepositories } from '../models/repository.js'
 import type { ServableModel } from '../models/servable.js'
@@ -146,7 +147,7 @@ export class Daemon {
       settings: { targets: TARGETS[config.target], instanceCount: 1 },
       policy: { maxQueuedRequests: config.maxQueuedRequests, maxQueuedBytes: config.maxQueuedSize },
       maxBatchSize: config.defaultMaxBatchSize,
-      threads: config.threads > 0 ? config.threads : availableParallelism(),
+      cores: new Cores(availableParallelism(), config.threads > 0 ? config.threads : null),
       readContract,
       observe: (model, modelVersion) => this.#metrics.model(model, String(modelVersion)),
     })

@@ -13,6 +13,7 @@ import { readPolicy, type PolicyDefaults } from './config/policy.js'
 import { shapeHints } from './config/shape-hints.js'
 import { readSettings, type SettingsDefaults } from './config/settings.js'
 import { hashContent, type ReadContract } from './content.js'
+import type { Cores } from './cores.js'
 import type { CompileModel, CreateSession, EnginePayload, EngineResult, EngineInstance } from './engine.js'
 import type { LoadModel, LoadTask } from './lifecycle.js'
 import { checkRequest } from './request/check.js'
@@ -33,8 +34,8 @@ export interface LoaderOptions {
   readonly policy: PolicyDefaults
   /** max_batch_size of a batchable network whose configuration does not say. */
   readonly maxBatchSize: number
-  /** Threads of one run where the configuration does not say. */
-  readonly threads: number
+  /** Shared by all models. */
+  readonly cores: Cores
   /** Where absent, no model is a screening model. */
   readonly readContract?: ReadContract
   readonly observe?: (model: string, version: number) => SchedulerObserver
@@ -57,9 +58,16 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   const bytes = await readNetwork(resolve, fileName)
   const contentHash = await hashContent(bytes, resolve)
   const hints = shapeHints(source.config)
-  const sessions = await openSessions({ ...options, model: bytes, resolve, settings, hints }, warnings)
+  const share = options.cores.share(settings, warnings)
+  const { threads } = share
+  const sessions = await openSessions(
+    { ...options, model: bytes, resolve, settings, hints, threads },
+    warnings,
+  )
+  const leave = options.cores.take(share, warnings)
   const instances: EngineInstance[] = []
   const release = async (): Promise<void> => {
+    leave()
     await Promise.all(instances.map((instance) => instance.dispose()))
     for (const { session } of sessions) session.dispose()
   }

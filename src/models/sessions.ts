@@ -16,7 +16,7 @@ interface Surroundings {
   readonly resolve: FileResolver
   readonly settings: EngineSettings
   readonly hints: readonly (readonly number[])[]
-  /** Threads of one run where the configuration leaves it to the server. */
+  /** Threads of one run. */
   readonly threads: number
   readonly compile: CompileModel
   readonly createSession: CreateSession
@@ -87,7 +87,7 @@ async function open(
     provider,
     deviceId,
     providerOptions: provider === 'cpu' ? {} : settings.providerOptions[provider],
-    threads: settings.threads ?? around.threads,
+    threads: around.threads,
     graphOptimization: settings.graphOptimization,
     allowSpinning: !ownOperators,
     cpuMemoryArena: settings.cpuMemoryArena,

@@ -6,6 +6,7 @@ import { encodeModel, ModelProto, TensorProto_DataLocation } from '../../src/com
 import { SentinodeError } from '../../src/errors.js'
 import type { ReadContract } from '../../src/models/content.js'
 import { ModelManager } from '../../src/models/lifecycle.js'
+import { Cores } from '../../src/models/cores.js'
 import { createLoader, type LoaderOptions } from '../../src/models/loader.js'
 import { scanRepositories } from '../../src/models/repository.js'
 import { modelMetadata, type InferContext } from '../../src/models/servable.js'
@@ -35,7 +36,7 @@ async function load(
       settings: { targets: ['cpu'], instanceCount: 1 },
       policy: {},
       maxBatchSize: 4,
-      threads: 2,
+      cores: new Cores(2, null),
       ...options,
     }),
     concurrency: 2,
@@ -265,7 +266,7 @@ test('A network outside its version folder is not read', async (t) => {
       settings: { targets: ['cpu'], instanceCount: 1 },
       policy: {},
       maxBatchSize: 4,
-      threads: 1,
+      cores: new Cores(1, null),
     }),
     concurrency: 1,
   })

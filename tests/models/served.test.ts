@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava'
 import { loadEngine } from '../../src/engine/index.js'
 import { DATA_TYPES, elementSize } from '../../src/models/datatypes.js'
 import { ModelManager } from '../../src/models/lifecycle.js'
+import { Cores } from '../../src/models/cores.js'
 import { createLoader } from '../../src/models/loader.js'
 import { encodeBytesTensor } from '../../src/models/request/bytes-tensor.js'
 import type { DecodedRequest } from '../../src/models/request/types.js'
@@ -41,7 +42,7 @@ async function load(t: ExecutionContext, root: string): Promise<ModelManager> {
       settings: { targets: ['cpu'], instanceCount: 1 },
       policy: {},
       maxBatchSize: 4,
-      threads: 1,
+      cores: new Cores(1, null),
     }),
     concurrency: 2,
   })
