@@ -1,6 +1,6 @@
 // What gRPC, the queue and the batcher cost: throughput through the daemon against `sentinode profile`
 // for the batch sizes that formed, in turns in one run.
-//   npm run bench:serve [-- --clients N --rounds N --seconds S --json]
+//   npm run bench:serve [-- --clients N --rounds N --seconds S --warmup S --json]
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '16' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '6' },
+    warmup: { type: 'string', default: '20' },
     target: { type: 'string', default: 'auto' },
     json: { type: 'boolean', default: false },
   },
@@ -51,35 +52,37 @@ function profileBatch(size: number): number {
 }
 
 const rounds = []
+const daemon = await startDaemon([
+  ...['--models', join(folder, 'models'), '--grpc-port', '0', '--metrics-port', '0'],
+  ...['--cache-dir', join(folder, 'cache'), '--log-level', 'error'],
+  ...(values.target === 'auto' ? [] : ['--target', values.target]),
+])
+const load = (seconds: number) => closedLoop(daemon.grpc, MODEL, request, Number(values.clients), seconds)
 try {
+  await load(Number(values.warmup)) // JavaScript's code of both sides is compiled as it is used
   for (let round = 0; round < Number(values.rounds); round++) {
-    const daemon = await startDaemon([
-      ...['--models', join(folder, 'models'), '--grpc-port', '0', '--metrics-port', '0'],
-      ...['--cache-dir', join(folder, 'cache'), '--log-level', 'error'],
-      ...(values.target === 'auto' ? [] : ['--target', values.target]),
-    ])
-    const load = await closedLoop(daemon.grpc, MODEL, request, Number(values.clients), Number(values.seconds))
-    await daemon.stop()
+    const { rows, seconds, batches, latenciesMs } = await load(Number(values.seconds))
     // Sizes that hardly ever formed do not move the sum: their time is taken from the largest size's rows.
-    const runs = [...load.batches.values()].reduce((a, b) => a + b, 0)
-    const sizes = [...load.batches].filter(([, count]) => count >= 0.02 * runs)
+    const runs = [...batches.values()].reduce((a, b) => a + b, 0)
+    const sizes = [...batches].filter(([, count]) => count >= 0.02 * runs)
     const times = new Map(sizes.map(([size]) => [size, profileBatch(size)]))
-    const [rows, ms] = sizes.reduce(
+    const [ran, ms] = sizes.reduce(
       ([r, t], [size, count]) => [r + size * count, t + (times.get(size) ?? 0) * count],
       [0, 0],
     )
-    const served = load.rows / load.seconds
-    const alone = (rows / ms) * 1000
+    const served = rows / seconds
+    const alone = (ran / ms) * 1000
     rounds.push({
       served_rows_per_second: served,
       profile_rows_per_second: alone,
       ratio: served / alone,
-      batches: Object.fromEntries(load.batches),
-      p50_ms: quantile(load.latenciesMs, 0.5),
-      p99_ms: quantile(load.latenciesMs, 0.99),
+      batches: Object.fromEntries(batches),
+      p50_ms: quantile(latenciesMs, 0.5),
+      p99_ms: quantile(latenciesMs, 0.99),
     })
   }
 } finally {
+  await daemon.stop()
   rmSync(folder, { recursive: true, force: true })
 }
 

@@ -56,7 +56,11 @@ export function unary<Request, Response>(
     const requestId = options.newRequestId()
     const abort = new AbortController()
     const deadline = monotonicDeadline(call)
-    call.once('cancelled', () => abort.abort(whyCancelled(deadline)))
+    let answered = false
+    // grpc-js calls every stream that has closed cancelled, and an error with its stack costs time.
+    call.once('cancelled', () => {
+      if (!answered) abort.abort(whyCancelled(deadline))
+    })
     const context: CallContext = {
       requestId,
       deadline,
@@ -70,8 +74,12 @@ export function unary<Request, Response>(
       return handler(call.request.message, context)
     }
     run().then(
-      (response) => callback(null, response),
+      (response) => {
+        answered = true
+        callback(null, response)
+      },
       (error: unknown) => {
+        answered = true
         if (!isSentinodeError(error) || error.code === 'INTERNAL') options.onFault(error, requestId)
         callback(toStatus(error, requestId, options.statusCodes))
       },
