@@ -2,6 +2,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import type { ErrorCode } from '../errors.js'
 import { PrefixReader, type AnnouncedMessage } from './prefix-reader.js'
 import type { RequestBudget, Reservation } from './request-budget.js'
+import { StallTimer } from './stall-timer.js'
 import { errorTrailers, statusOf, type StatusCodes } from './status.js'
 import { followStream } from './stream-ingress.js'
 import type { StreamLedger } from './stream-ledger.js'
@@ -47,7 +48,7 @@ export function createIngress(
     }
     const reader = new PrefixReader()
     const reservations: Reservation[] = []
-    let stall: NodeJS.Timeout | null = null
+    let stall: StallTimer | null = null
 
     const refuse = (code: ErrorCode, details: string): void => {
       if (stream.headersSent || stream.closed) return
@@ -85,10 +86,10 @@ export function createIngress(
       }
       reservations.push(reservation)
       if (!reservation.granted) stream.pause()
-      stall ??= setTimeout(() => {
+      stall ??= new StallTimer(stallMs, () => {
         if (!reader.incomplete || reservations.some((r) => !r.granted)) return
         refuse('DEADLINE_EXCEEDED', 'the rest of the message did not arrive')
-      }, stallMs).unref()
+      })
       return true
     }
 
@@ -99,7 +100,7 @@ export function createIngress(
       reader.push(chunk).every(admit)
     })
     stream.once('close', () => {
-      if (stall) clearTimeout(stall)
+      stall?.stop()
       for (const reservation of reservations) reservation.release()
     })
   }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { SentinodeError, type ErrorCode } from '../errors.js'
 import { PrefixReader, type AnnouncedMessage } from './prefix-reader.js'
 import type { RequestBudget, Reservation } from './request-budget.js'
+import { StallTimer } from './stall-timer.js'
 import type { StreamLedger } from './stream-ledger.js'
 
 /** A message of a stream is a piece of something larger; more would only wait in memory to be written. */
@@ -50,9 +51,9 @@ export function followStream(
     options.onShed(code)
     refuse(new SentinodeError(code, message))
   }
-  const stall = setTimeout(() => {
+  const stall = new StallTimer(options.stallMs, () => {
     if (reader.incomplete && !blocked) end('DEADLINE_EXCEEDED', 'the rest of the message did not arrive')
-  }, options.stallMs).unref()
+  })
 
   /** grpc-js pauses and resumes the stream by itself; here it is held while it must not be read. */
   function regulate(): void {
@@ -94,7 +95,7 @@ export function followStream(
     regulate()
   })
   stream.once('close', () => {
-    clearTimeout(stall)
+    stall.stop()
     leave()
     for (const reservation of held.splice(0)) reservation.release()
   })

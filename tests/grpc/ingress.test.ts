@@ -79,6 +79,20 @@ test('a call that keeps sending is not taken for a stalled one', async (t) => {
   t.is(budget.used, 10_000)
 })
 
+test('what arrived while the server itself was held up is read before anyone is taken for stalled', async (t) => {
+  const { budget, session, shed } = await bare(t, 300)
+  const { stream } = announce(session, 2000)
+  await until(() => budget.used === 2000)
+  stream.write(Buffer.alloc(1000))
+  await new Promise((resolve) => session.ping(() => resolve(undefined)))
+  stream.write(Buffer.alloc(500))
+  await new Promise((resolve) => setImmediate(resolve)) // it is in the socket, and not read yet
+  const end = performance.now() + 600
+  while (performance.now() < end);
+  await later(100)
+  t.deepEqual(shed, [])
+})
+
 test('who waits for room is not taken for a stalled one', async (t) => {
   const { budget, session, shed } = await bare(t, 100)
   const hog = budget.reserve(MIB, 0, () => undefined)
