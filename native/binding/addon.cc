@@ -15,6 +15,7 @@
 #include "binding/session_wrap.h"
 #include "core/base/memory.h"
 #include "core/runtime/library.h"
+#include "core/runtime/providers.h"
 
 namespace sentinode {
 namespace {
@@ -42,6 +43,13 @@ Napi::Value LoadRuntimeLibrary(const Napi::CallbackInfo& info) {
 
 Napi::Value CreateSession(const Napi::CallbackInfo& info) {
   return CreateSessionAsync(info.Env(), ReadSessionOptions(RequireObject(info, 0, "options")));
+}
+
+// Null where the provider can run.
+Napi::Value CheckGivenProvider(const Napi::CallbackInfo& info) {
+  const Status status = CheckProvider(ReadProvider(RequireObject(info, 0, "options")));
+  if (status.ok()) return info.Env().Null();
+  return Napi::String::New(info.Env(), status.message());
 }
 
 void SetMemoryLimit(const Napi::CallbackInfo& info) {
@@ -73,6 +81,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(data.release());
   exports["loadRuntime"] = Napi::Function::New(env, LoadRuntimeLibrary, "loadRuntime");
   exports["createSession"] = Napi::Function::New(env, CreateSession, "createSession");
+  exports["checkProvider"] = Napi::Function::New(env, CheckGivenProvider, "checkProvider");
   exports["preprocess"] = Napi::Function::New(env, PreprocessAsync, "preprocess");
   exports["matrixProduct"] = Napi::Function::New(env, MatrixProductSeconds, "matrixProduct");
   exports["setMemoryLimit"] = Napi::Function::New(env, SetMemoryLimit, "setMemoryLimit");

@@ -43,15 +43,19 @@ class SessionWorker final : public Napi::AsyncWorker {
 
 }  // namespace
 
+Provider ReadProvider(const Napi::Object& options) {
+  return GetChoice<Provider>(
+      options, "provider",
+      {{"cpu", Provider::kCpu}, {"cuda", Provider::kCuda}, {"tensorrt", Provider::kTensorRt}});
+}
+
 SessionOptions ReadSessionOptions(const Napi::Object& options) {
   SessionOptions result;
   result.model_path = GetStringOrNull(options, "modelPath").value_or("");
   if (const auto bytes = GetBytesOrNull(options, "modelBytes")) {
     result.model_bytes.assign(bytes->Data(), bytes->Data() + bytes->ByteLength());
   }
-  result.provider.provider = GetChoice<Provider>(
-      options, "provider",
-      {{"cpu", Provider::kCpu}, {"cuda", Provider::kCuda}, {"tensorrt", Provider::kTensorRt}});
+  result.provider.provider = ReadProvider(options);
   result.provider.device_id =
       static_cast<int>(GetInteger(options, "deviceId", 0, std::numeric_limits<int>::max()));
   result.provider.options = GetStringMap(options, "providerOptions");

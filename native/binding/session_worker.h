@@ -5,6 +5,9 @@
 
 namespace sentinode {
 
+// Reads the property `provider`. Throws on what does not fit.
+Provider ReadProvider(const Napi::Object& options);
+
 // Reads NativeSessionOptions, copying what it needs. Throws on what does not fit.
 SessionOptions ReadSessionOptions(const Napi::Object& options);
 

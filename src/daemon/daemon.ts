@@ -32,12 +32,12 @@ import { logModels, statisticsOf, watch } from './telemetry.js'
 const DESCRIPTORS = new URL('../generated/descriptors.binpb', import.meta.url)
 
 /** Targets to try, in order, for models that do not name theirs. */
-const TARGETS: Readonly<Record<Config['target'], readonly [Target, ...Target[]]>> = {
-  auto: ['cuda', 'cpu'],
-  cpu: ['cpu'],
-  'cpu-portable': ['cpu-portable'],
-  cuda: ['cuda'],
-  tensorrt: ['tensorrt'],
+function targetsFor(target: Config['target'], engine: Engine, log: Logger): readonly [Target, ...Target[]] {
+  if (target !== 'auto') return [target]
+  const missing = engine.checkProvider('cuda')
+  if (missing === null) return ['cuda', 'cpu']
+  log.info({ reason: missing }, 'target auto is cpu')
+  return ['cpu']
 }
 
 /** An upload of which nothing comes for so long is given up. */
@@ -144,7 +144,7 @@ export class Daemon {
       compile: compileWith({ cacheDir: config.cacheDir, runtime: engine.runtime }),
       createSession: (options) => engine.createSession(options),
       budget: new ByteBudget(config.requestMemory),
-      settings: { targets: TARGETS[config.target], instanceCount: 1 },
+      settings: { targets: targetsFor(config.target, engine, this.log), instanceCount: 1 },
       policy: { maxQueuedRequests: config.maxQueuedRequests, maxQueuedBytes: config.maxQueuedSize },
       maxBatchSize: config.defaultMaxBatchSize,
       cores: new Cores(availableParallelism(), config.threads > 0 ? config.threads : null),

@@ -7,6 +7,7 @@ import type {
   NativePreprocessResult,
   NativeRuntimeInfo,
   NativeSessionOptions,
+  ProviderName,
 } from './native.js'
 import { preprocess } from './preprocess.js'
 import { createSession, type EngineSession } from './session.js'
@@ -18,6 +19,8 @@ export type { EngineSession } from './session.js'
 
 export interface Engine {
   readonly runtime: NativeRuntimeInfo
+  /** What this machine lacks for the provider, null where it can run. */
+  checkProvider(provider: ProviderName): string | null
   /** @throws SentinodeError MODEL_INVALID, PROVIDER_UNAVAILABLE, INVALID_OPTION */
   createSession(options: NativeSessionOptions): Promise<EngineSession>
   /**
@@ -58,6 +61,7 @@ export function loadEngine(options: Partial<LoaderOptions> = {}): Engine {
   const { addon, runtime } = loadAddon({ addonPath: null, onnxruntimeLibrary: null, ...options })
   return {
     runtime,
+    checkProvider: (provider) => callAddon(() => addon.checkProvider({ provider })),
     createSession: (sessionOptions) => createSession(addon, sessionOptions),
     preprocess: (preprocessOptions, signal) => preprocess(addon, preprocessOptions, signal),
     matrixProduct: (size, threads) => callAddon(() => addon.matrixProduct(size, threads)),

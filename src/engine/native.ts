@@ -206,6 +206,8 @@ export interface NativePreprocessing {
 export interface NativeAddon {
   /** Loads the ONNX Runtime library once per process; a second call with another path is an error. */
   loadRuntime(libraryPath: string): NativeRuntimeInfo
+  /** What this machine lacks for the provider, null where it can run. */
+  checkProvider(options: { readonly provider: ProviderName }): string | null
   createSession(options: NativeSessionOptions): Promise<NativeSession>
   /** From an exam to a network's input, on a worker thread. */
   preprocess(options: NativePreprocessOptions): NativePreprocessing

@@ -104,6 +104,14 @@ test('a session has one to eight slots an instance', async (t) => {
   t.throws(() => session.createInstance({ slots: 1 }, undefined as never), { code: 'INVALID_OPTION' })
 })
 
+test('a provider that cannot run here says what it lacks', (t) => {
+  t.is(addon.checkProvider({ provider: 'cpu' }), null)
+  for (const provider of ['cuda', 'tensorrt'] as const) {
+    t.regex(addon.checkProvider({ provider }) ?? '', /libonnxruntime_providers_cuda\.so/)
+  }
+  t.throws(() => addon.checkProvider({ provider: 'tpu' as never }), { code: 'INVALID_OPTION' })
+})
+
 test('the memory limit is a number of bytes', (t) => {
   for (const bytes of [-1, NaN, '3', undefined]) {
     t.throws(() => addon.setMemoryLimit(bytes as never), { code: 'INVALID_OPTION' })

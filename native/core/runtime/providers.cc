@@ -96,6 +96,11 @@ void AppendTensorRt(Ort::SessionOptions& session, const Options& options) {
 
 }  // namespace
 
+Status CheckProvider(Provider provider) {
+  if (provider == Provider::kCpu) return Status::Ok();
+  return CheckRequirements(provider == Provider::kTensorRt ? kTensorRt : kCuda);
+}
+
 Status AppendProvider(Ort::SessionOptions& session, const ProviderOptions& options) {
   if (options.provider == Provider::kCpu) {
     if (options.options.empty()) return Status::Ok();
@@ -103,7 +108,7 @@ Status AppendProvider(Ort::SessionOptions& session, const ProviderOptions& optio
                                   options.options.begin()->first + "'"};
   }
   const bool tensorrt = options.provider == Provider::kTensorRt;
-  SENTINODE_RETURN_IF_ERROR(CheckRequirements(tensorrt ? kTensorRt : kCuda));
+  SENTINODE_RETURN_IF_ERROR(CheckProvider(options.provider));
   try {
     Options of_provider = options.options;
     of_provider["device_id"] = std::to_string(options.device_id);

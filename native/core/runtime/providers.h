@@ -21,6 +21,10 @@ struct ProviderOptions {
   std::map<std::string, std::string> options;
 };
 
+// Whether this machine has what the provider needs. Loads the system's libraries to see.
+// Errors: PROVIDER_UNAVAILABLE with everything that is missing.
+Status CheckProvider(Provider provider);
+
 // Adds the provider asked for and no other (nodes that it does not have run on the CPU, as
 // everywhere in ONNX Runtime). Errors: PROVIDER_UNAVAILABLE with everything that is missing;
 // INVALID_OPTION.
