@@ -56,6 +56,7 @@ export async function target(
     target: options.target,
     precision: options.precision,
     exactTaps: options.exactTaps,
+    fastTaps: false,
     resolve: confinedResolver(options.cacheDir),
   })
   const session = await engine.createSession({

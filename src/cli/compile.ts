@@ -11,6 +11,7 @@ interface CompileFlags {
   readonly output: string
   readonly precision: Precision
   readonly exactTaps: boolean
+  readonly fastTaps: boolean
   readonly json: boolean
 }
 
@@ -28,14 +29,15 @@ export function addCompileCommand(program: Command): void {
         .default('fp32'),
     )
     .option('--exact-taps', 'keep to the direct algorithm along time', false)
+    .option('--fast-taps', 'the fast algorithm along time in graphs without our own operators too', false)
     .option('--json', 'one JSON document on stdout', false)
     .action(async (file: string, flags: CompileFlags) => {
       const model = await readFile(file).catch((cause: unknown) => {
         throw new SentinodeError('INVALID_OPTION', `expected a readable model, found ${file}`, { cause })
       })
-      const { target, precision, exactTaps, output } = flags
+      const { target, precision, exactTaps, fastTaps, output } = flags
       const resolve = confinedResolver(dirname(file))
-      const compiled = await compile(model, { target, precision, exactTaps, resolve })
+      const compiled = await compile(model, { target, precision, exactTaps, fastTaps, resolve })
       await write(output, [compiled.model])
       for (const side of compiled.files) await write(join(dirname(output), side.name), side.chunks)
       const files = compiled.files.map((side) => side.name)

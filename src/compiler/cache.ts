@@ -68,7 +68,7 @@ export async function defaultCacheFolder(environment: NodeJS.ProcessEnv = proces
 
 /** SHA-256 over everything that can change what a model compiles to. */
 async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileCache): Promise<string> {
-  const { target, precision = 'fp32', exactTaps = false, hints = [] } = options
+  const { target, precision = 'fp32', exactTaps = false, fastTaps = false, hints = [] } = options
   const settings = {
     compiler: COMPILER_VERSION,
     onnxruntime: cache.onnxruntime,
@@ -76,6 +76,7 @@ async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileC
     target,
     precision,
     exactTaps,
+    fastTaps,
     hints,
   }
   const hash = createHash('sha256').update(JSON.stringify(settings)).update('\n').update(bytes)

@@ -13,7 +13,7 @@ import type { FileResolver } from './resolver.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
-export const COMPILER_VERSION = 3
+export const COMPILER_VERSION = 4
 
 export const TARGETS = ['cpu', 'cpu-portable', 'cuda', 'tensorrt'] as const
 export type Target = (typeof TARGETS)[number]
@@ -28,6 +28,11 @@ export interface CompileOptions {
   readonly resolve: FileResolver
   /** Target cpu: keep to the direct algorithm along T. Default false. */
   readonly exactTaps?: boolean
+  /**
+   * Where 4D convolutions are lowered to three axes: by Toom-Cook along T, fewer multiplications than taps for
+   * an error of about 1e-5. Target cpu measures and decides by itself. Default false.
+   */
+  readonly fastTaps?: boolean
   /** Target cpu: what is computed inside regions of 4D operators. Default fp32. */
   readonly precision?: Precision
   /** Target cpu: sizes [T, D, H, W] of 4D inputs, measured when the model is loaded; usual ones without any. */
@@ -94,7 +99,7 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
   }
   foldBatchNorm(graph, new Shapes(graph), pass('fold-batch-norm'))
   const files = options.target === 'cpu' ? regions(model, graph, options, pass('regions')) : []
-  lowerFourAxes(graph, new Shapes(graph), pass('lower-four-axes'))
+  lowerFourAxes(graph, new Shapes(graph), options.fastTaps ?? false, pass('lower-four-axes'))
   modernise(model)
   return { rewrites, files }
 }

@@ -13,11 +13,12 @@ export function compileWith({ cacheDir, runtime }: CompileOptions): CompileModel
   const folder = Promise.resolve(cacheDir ?? defaultCacheFolder())
   // Whoever compiles first meets the failure; nobody may compile at all.
   folder.catch(() => undefined)
-  return async ({ model, target, resolve, precision, exactTaps, hints }) => {
+  return async ({ model, target, resolve, precision, exactTaps, fastTaps, hints }) => {
     // Without oneDNN the addon has no operators of its own.
     const offered = target === 'cpu' && runtime.onednn === null ? 'cpu-portable' : target
     const cache = { folder: await folder, onnxruntime: runtime.version, onednn: runtime.onednn }
-    const options = { target: offered, resolve, precision, exactTaps, ...(hints && { hints }) } as const
+    const taps = { exactTaps, fastTaps }
+    const options = { target: offered, resolve, precision, ...taps, ...(hints && { hints }) } as const
     const compiled = await compileCached(model, options, cache)
     return {
       modelPath: compiled.path,

@@ -21,6 +21,7 @@ export interface CompileTask {
   readonly target: Target
   readonly precision: EngineSettings['precision']
   readonly exactTaps: boolean
+  readonly fastTaps: boolean
   /** Shapes [T, D, H, W] that inputs are known to come in; empty where the configuration leaves them open. */
   readonly hints?: readonly (readonly number[])[]
   /** Confined to the version's folder. */

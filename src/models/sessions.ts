@@ -76,8 +76,9 @@ async function open(
   compiled: Map<Target, Promise<CompiledModel>>,
 ): Promise<ModelSession> {
   const { settings, model, resolve, hints } = around
-  const { precision, exactTaps } = settings
-  const made = compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, hints, resolve })
+  const { precision, exactTaps, fastTaps } = settings
+  const made =
+    compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, fastTaps, hints, resolve })
   compiled.set(target, made)
   const { modelPath, modelBytes, ownOperators } = await made
   const provider = PROVIDERS[target]

@@ -278,7 +278,8 @@ test('Parameters and optimization set the session', (t) => {
   const warnings: string[] = []
   const read = settings(
     `parameters [ { key: "intra_op_thread_count" value { string_value: "3" } }, { key: "precision" value { string_value: "bf16" } },
-    { key: "exact_taps" value { string_value: "true" } }, { key: "enable_mem_arena" value { string_value: "0" } },
+    { key: "exact_taps" value { string_value: "true" } }, { key: "fast_taps" value { string_value: "1" } },
+    { key: "enable_mem_arena" value { string_value: "0" } },
     { key: "gpu_mem_limit" value { string_value: "99" } }, { key: "cudnn_conv_algo_search" value { string_value: "2" } },
     { key: "inter_op_thread_count" value { string_value: "4" } } ]
     optimization { graph { level: -1 } }`,
@@ -288,20 +289,22 @@ test('Parameters and optimization set the session', (t) => {
   t.is(read.threads, 3)
   t.is(read.precision, 'bf16')
   t.true(read.exactTaps)
+  t.true(read.fastTaps)
   t.false(read.cpuMemoryArena)
   t.is(read.graphOptimization, 'basic')
   t.deepEqual(read.providerOptions.cuda, { gpu_mem_limit: '99', cudnn_conv_algo_search: 'DEFAULT' })
-  t.deepEqual(warnings, ['m:4:12: parameter "inter_op_thread_count" has no effect here'])
+  t.deepEqual(warnings, ['m:5:12: parameter "inter_op_thread_count" has no effect here'])
   const defaults = settings('')
   t.deepEqual(
     [
       defaults.threads,
       defaults.precision,
       defaults.exactTaps,
+      defaults.fastTaps,
       defaults.cpuMemoryArena,
       defaults.graphOptimization,
     ],
-    [null, 'fp32', false, true, 'all'],
+    [null, 'fp32', false, false, true, 'all'],
   )
   t.is(settings('optimization { graph { level: 1 } }').graphOptimization, 'extended')
   t.is(settings('optimization { graph { level: 2 } }').graphOptimization, 'disabled')

@@ -7,6 +7,7 @@ function settings(instances: readonly [Target, number][], threads: number | null
     placements: instances.map(([target, count]) => ({ targets: [target], deviceId: 0, count })),
     precision: 'fp32',
     exactTaps: false,
+    fastTaps: false,
     threads,
     graphOptimization: 'all',
     cpuMemoryArena: true,

@@ -5,7 +5,7 @@ import type { ProfileOptions, ProfileReport } from './profile.js'
 
 interface CommandOptions extends Pick<
   ProfileOptions,
-  'batch' | 'target' | 'precision' | 'exactTaps' | 'threads' | 'seconds'
+  'batch' | 'target' | 'precision' | 'exactTaps' | 'fastTaps' | 'threads' | 'seconds'
 > {
   readonly dim?: ReadonlyMap<string, number>
   readonly onnxruntimeLibrary?: string
@@ -26,6 +26,7 @@ export function addProfileCommand(program: Command): void {
       'fp32',
     )
     .option('--exact-taps', 'keep 4D convolutions to the direct algorithm along time', false)
+    .option('--fast-taps', 'the fast algorithm along time in graphs without our own operators too', false)
     .option('--threads <n>', 'threads of one run', positive, availableParallelism())
     .option(
       '--dim <name=value>',

@@ -18,6 +18,7 @@ export interface ProfileOptions {
   readonly threads: number
   readonly precision: string
   readonly exactTaps: boolean
+  readonly fastTaps: boolean
   readonly dim: ReadonlyMap<string, number>
   readonly seconds: number
   readonly onnxruntimeLibrary: string | null
@@ -61,7 +62,7 @@ const WARMUP_SECONDS = 0.5
 
 /** Loads a model as the daemon would, and measures one instance of it. Rejects with a coded error. */
 export async function profile(options: ProfileOptions): Promise<ProfileReport> {
-  const { file, threads, batch, exactTaps } = options
+  const { file, threads, batch, exactTaps, fastTaps } = options
   const target = oneOf('--target', TARGETS, options.target)
   const precision = oneOf('--precision', PRECISIONS, options.precision)
   const engine = loadEngine({ onnxruntimeLibrary: options.onnxruntimeLibrary })
@@ -72,7 +73,7 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
   const hints = shapeHints(model, options.dim)
   const resolve = confinedResolver(dirname(file))
   const compile = compileWith({ cacheDir: null, runtime: engine.runtime })
-  const compiled = await compile({ model, target, precision, exactTaps, resolve, hints })
+  const compiled = await compile({ model, target, precision, exactTaps, fastTaps, resolve, hints })
   const session = await engine.createSession({
     modelPath: compiled.modelPath,
     modelBytes: compiled.modelBytes,

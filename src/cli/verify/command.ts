@@ -13,6 +13,7 @@ interface VerifyFlags {
   readonly rtol: number
   readonly precision: Precision
   readonly exactTaps: boolean
+  readonly fastTaps: boolean
   readonly threads: number
   readonly onnxruntimeLibrary?: string
   readonly json: boolean
@@ -33,6 +34,7 @@ export function addVerifyCommand(program: Command): void {
         .default('fp32'),
     )
     .option('--exact-taps', 'keep to the direct algorithm along time', false)
+    .option('--fast-taps', 'the fast algorithm along time in graphs without our own operators too', false)
     .option('--threads <n>', 'threads of one run', threads, availableParallelism())
     .option('--onnxruntime-library <path>', 'ONNX Runtime library in place of the packaged one')
     .option('--json', 'one JSON document on stdout', false)
@@ -54,11 +56,11 @@ async function verify(folders: readonly string[], flags: VerifyFlags): Promise<C
   const { runCase } = await import('./run-case.js')
   const engine = loadEngine({ onnxruntimeLibrary: flags.onnxruntimeLibrary ?? null })
   const cacheDir = await mkdtemp(join(tmpdir(), 'sentinode-verify-'))
-  const { target, precision, exactTaps, threads, atol, rtol } = flags
+  const { target, precision, exactTaps, fastTaps, threads, atol, rtol } = flags
   const runner = {
     engine,
     compile: compileWith({ cacheDir, runtime: engine.runtime }),
-    task: { target, precision, exactTaps },
+    task: { target, precision, exactTaps, fastTaps },
     provider: target === 'cuda' || target === 'tensorrt' ? target : ('cpu' as const),
     threads,
     tolerance: { atol, rtol },

@@ -22,7 +22,7 @@ export interface CaseResult {
 export interface CaseRunner {
   readonly engine: Engine
   readonly compile: CompileModel
-  readonly task: Pick<CompileTask, 'target' | 'precision' | 'exactTaps'>
+  readonly task: Pick<CompileTask, 'target' | 'precision' | 'exactTaps' | 'fastTaps'>
   readonly provider: ProviderName
   readonly threads: number
   readonly tolerance: Tolerance

@@ -3,6 +3,7 @@ import { type Folded, foldedRows } from '../layout.js'
 import { type NodeProto, intAttribute, intsAttribute } from '../onnx.js'
 import { reshapeTensor, tensorDims, transposeTensor } from '../tensors.js'
 import { type AxisWindow, type Lowering, isIdentity, readWindow, sizes, unsupported } from './lowering.js'
+import { lowerFastConv } from './fast-taps.js'
 import { padTime, takeTaps } from './time-taps.js'
 
 /**
@@ -17,7 +18,9 @@ export function lowerConv(node: NodeProto, lowering: Lowering): void {
   const kernel = kernelOf(node, lowering)
   const group = intAttribute(node, 'group', 1)
   const folded = withChannels(layouts.fold(x), lowering.shapes.dim(w, 1), group)
-  const { time, space } = readWindow(node, kernel, sizes(folded))
+  const window = readWindow(node, kernel, sizes(folded))
+  if (lowering.fastTaps && lowerFastConv({ node, folded, window }, lowering)) return
+  const { time, space } = window
 
   const { value, t } = isIdentity(time) ? folded : stackTaps(node, folded, time, group, lowering)
   const weight = stackedWeight(w, kernel, lowering)

@@ -59,18 +59,18 @@ function isSpatial(node: NodeProto): boolean {
  * stay folded to [N*T, C, D, H, W]; what stands between and does not mind follows.
  * Throws MODEL_UNSUPPORTED_OPERATOR with the node and the reason.
  */
-export function lowerFourAxes(graph: Graph, shapes: Shapes, report: PassReport): void {
+export function lowerFourAxes(graph: Graph, shapes: Shapes, fastTaps: boolean, report: PassReport): void {
   const emit = new Emitter(graph, 'frames')
   const layouts = new Layouts(emit, shapes)
   const note = (node: NodeProto, what: string): void => report.add(node, what, WHY)
-  const lowering: Lowering = { graph, shapes, emit, layouts, note }
+  const lowering: Lowering = { graph, shapes, emit, layouts, fastTaps, note }
   const replaced = new Set<NodeProto>()
   const readBefore = new Set(graph.nodes.flatMap((node) => [...readNames(node)]))
 
   for (const node of graph.nodes) {
     for (const body of subgraphs(node)) {
       const inner = graph.subgraph(body)
-      lowerFourAxes(inner, shapes.within(inner), report)
+      lowerFourAxes(inner, shapes.within(inner), fastTaps, report)
     }
     if (isSpatial(node) && needsLowering(node, shapes)) {
       const lower = LOWERINGS.get(node.opType)

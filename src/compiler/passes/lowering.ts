@@ -11,6 +11,8 @@ export interface Lowering {
   readonly shapes: Shapes
   readonly emit: Emitter
   readonly layouts: Layouts
+  /** Convolve by fewer multiplications than taps along T, where that can be (fast-taps.ts). */
+  readonly fastTaps: boolean
   /** Records that `node` was rewritten. */
   readonly note: (node: NodeProto, what: string) => void
 }

@@ -6,6 +6,7 @@ export interface ConfigParameters {
   readonly target: Target | null
   readonly precision: Precision
   readonly exactTaps: boolean
+  readonly fastTaps: boolean
   readonly threads: number | null
   readonly cpuMemoryArena: boolean
   /** Options for the CUDA provider. */
@@ -35,6 +36,7 @@ export function readParameters(source: ConfigSource, warnings: string[]): Config
     target: reader.choice('target', TARGETS),
     precision: reader.choice('precision', PRECISIONS) ?? 'fp32',
     exactTaps: reader.lookup('exact_taps', SWITCHES) ?? false,
+    fastTaps: reader.lookup('fast_taps', SWITCHES) ?? false,
     threads: reader.count('intra_op_thread_count'),
     cpuMemoryArena: reader.lookup('enable_mem_arena', SWITCHES) ?? true,
     cuda,

@@ -21,6 +21,8 @@ export interface EngineSettings {
   readonly precision: Precision
   /** Convolve along time tap by tap, without the fast transforms. */
   readonly exactTaps: boolean
+  /** Targets without our own operators: the fast transforms there too. */
+  readonly fastTaps: boolean
   /** Threads of one run; null leaves it to the server. */
   readonly threads: number | null
   readonly graphOptimization: GraphOptimization
@@ -49,6 +51,7 @@ export function readSettings(
     placements: parameters.precision === 'fp32' ? placements : onOwnOperators(source, placements),
     precision: parameters.precision,
     exactTaps: parameters.exactTaps,
+    fastTaps: parameters.fastTaps,
     threads: parameters.threads,
     graphOptimization: graphLevel(source.config.optimization?.graph?.level),
     cpuMemoryArena: parameters.cpuMemoryArena,
