@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import * as ort from 'onnxruntime-node'
 import { confinedResolver } from '../../src/compiler/resolver.js'
 import { compileWith } from '../../src/daemon/compile-model.js'
@@ -16,7 +18,7 @@ export interface Contestant {
 
 export async function onnxruntime(
   name: string,
-  model: Uint8Array,
+  model: string,
   network: Network,
   rows: readonly Float32Array[],
   threads: number,
@@ -38,6 +40,7 @@ export interface TargetOptions {
   readonly target: 'cpu' | 'cpu-portable'
   readonly precision: 'fp32' | 'bf16'
   readonly exactTaps: boolean
+  readonly fastTaps: boolean
   readonly threads: number
   /** Folder of compiled models and of measured choices. */
   readonly cacheDir: string
@@ -52,12 +55,12 @@ export async function target(
 ): Promise<Contestant> {
   const compile = compileWith({ cacheDir: options.cacheDir, runtime: engine.runtime })
   const compiled = await compile({
-    model: network.model,
+    model: await readFile(network.model),
     target: options.target,
     precision: options.precision,
     exactTaps: options.exactTaps,
-    fastTaps: false,
-    resolve: confinedResolver(options.cacheDir),
+    fastTaps: options.fastTaps,
+    resolve: confinedResolver(dirname(network.model)),
   })
   const session = await engine.createSession({
     ...DEFAULT_SESSION_OPTIONS,
@@ -66,7 +69,8 @@ export async function target(
     threads: options.threads,
     allowSpinning: !compiled.ownOperators,
   })
-  const instance = session.createInstance(name, false)
+  const rowCount = network.inputs[0]?.shape[0] ?? 1
+  const instance = session.createInstance(name, session.inputs[0]?.shape[0] === -1)
   const payload = {
     inputs: rows.map((row) => new Uint8Array(row.buffer, row.byteOffset, row.byteLength)),
     shapes: network.inputs.map((input) => input.shape),
@@ -75,7 +79,7 @@ export async function target(
   return {
     name,
     run: async () => {
-      const batch = await instance.start([{ payload, rows: 1, deadline: Infinity }]).done
+      const batch = await instance.start([{ payload, rows: rowCount, deadline: Infinity }]).done
       const outcome = batch.outcomes[0]
       if (outcome?.kind !== 'ok') throw new Error(`${name} of ${network.name}: ${JSON.stringify(outcome)}`)
       const data = outcome.result.outputs[0]?.data ?? Buffer.alloc(0)

@@ -1,5 +1,5 @@
 // 4D convolution against what runs it today, and against the machine's own ceiling.
-//   npm run bench:conv4d [-- --threads N --rounds N --filter TEXT --json --out FOLDER]
+//   npm run bench:conv4d [-- --threads N --rounds N --filter TEXT --batch N --drawn N --seed N --json --out FOLDER]
 // Every contestant takes turns with oneDNN's 2048^3 float32 matrix product in this process, and the least
 // time of each counts. GFLOP/s count the direct algorithm's operations. Writes conv4d.json and conv4d.svg.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { loadEngine, type Engine } from '../../src/engine/index.js'
 import { uniforms } from '../../src/demo/random.js'
 import { report } from '../lib/table.js'
 import { barChart } from './chart.js'
-import { onnxruntime, target, type Contestant } from './contestants.js'
+import { onnxruntime, target, type Contestant, type TargetOptions } from './contestants.js'
 import { networks, type Network } from './networks.js'
 
 const { values } = parseArgs({
@@ -18,12 +18,17 @@ const { values } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     rounds: { type: 'string', default: '10' },
     filter: { type: 'string', default: '' },
+    batch: { type: 'string', default: '1' },
+    drawn: { type: 'string', default: '0' },
+    seed: { type: 'string', default: '1' },
     out: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
 const threads = Number(values.threads)
 const rounds = Number(values.rounds)
+/** Rows of bench4d-large at once, and layers of sizes drawn from a seed beside the fixed ones. */
+const sizes = { rows: Number(values.batch), drawn: Number(values.drawn), seed: Number(values.seed) }
 const PRODUCT = 2048
 const PRODUCT_GFLOP = (2 * PRODUCT ** 3) / 1e9
 /** Rounds of a contestant that takes longer than this: its time is no matter of per cent. */
@@ -86,20 +91,29 @@ function makers(
   rows: Float32Array[],
   cacheDir: string,
 ): [string, () => Promise<Contestant>][] {
-  const own = (name: string, goal: 'cpu' | 'cpu-portable', precision: 'fp32' | 'bf16', exactTaps: boolean) =>
-    [
-      name,
-      () => target(name, engine, network, rows, { target: goal, precision, exactTaps, threads, cacheDir }),
-    ] as [string, () => Promise<Contestant>]
-  const peer = (name: string, model: Uint8Array) =>
+  const common = {
+    target: 'cpu',
+    precision: 'fp32',
+    exactTaps: false,
+    fastTaps: false,
+    threads,
+    cacheDir,
+  } as const
+  const own = (name: string, options: Partial<TargetOptions>) =>
+    [name, () => target(name, engine, network, rows, { ...common, ...options })] as [
+      string,
+      () => Promise<Contestant>,
+    ]
+  const peer = (name: string, model: string) =>
     [name, () => onnxruntime(name, model, network, rows, threads)] as [string, () => Promise<Contestant>]
   return [
     peer('hand-lowered', network.lowered),
     peer('onnxruntime', network.withoutPools ?? network.model),
-    own('cpu-portable', 'cpu-portable', 'fp32', false),
-    own('cpu exact', 'cpu', 'fp32', true),
-    own('cpu', 'cpu', 'fp32', false),
-    own('cpu bf16', 'cpu', 'bf16', false),
+    own('cpu-portable', { target: 'cpu-portable' }),
+    own('portable fast', { target: 'cpu-portable', fastTaps: true }),
+    own('cpu exact', { exactTaps: true }),
+    own('cpu', {}),
+    own('cpu bf16', { precision: 'bf16' }),
   ]
 }
 
@@ -123,14 +137,14 @@ async function compare(network: Network, engine: Engine, cacheDir: string): Prom
   return results
 }
 
-const number = (value: number | null, digits: number): string =>
+const format = (value: number | null, digits: number): string =>
   value === null ? '-' : value.toFixed(digits)
 
 const cacheDir = await mkdtemp(join(tmpdir(), 'conv4d-'))
 try {
   const engine = loadEngine()
   const results: Result[] = []
-  for (const network of networks().filter(({ name }) => name.includes(values.filter))) {
+  for (const network of networks(cacheDir, sizes).filter(({ name }) => name.includes(values.filter))) {
     results.push(...(await compare(network, engine, cacheDir)))
   }
   report(
@@ -139,10 +153,10 @@ try {
       ...results.map((result) => [
         result.network,
         result.contestant,
-        number(result.milliseconds, 2),
-        number(result.gflops, 1),
-        number(result.ceiling_gflops, 1),
-        number(result.share, 2),
+        format(result.milliseconds, 2),
+        format(result.gflops, 1),
+        format(result.ceiling_gflops, 1),
+        format(result.share, 2),
         result.error === null ? '-' : result.error.toExponential(1),
       ]),
     ],
