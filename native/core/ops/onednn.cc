@@ -88,7 +88,8 @@ dnnl::convolution_forward::primitive_desc MakePrimitiveDesc(
 
 std::string LayoutName(const memory::desc& desc) {
 #if DNNL_VERSION_MAJOR >= 3
-  const std::vector<uint8_t> blob = desc.get_blob();
+  memory::desc copy = desc;  // get_blob() is not const before 3.8
+  const std::vector<uint8_t> blob = copy.get_blob();
   return std::string(blob.begin(), blob.end());
 #else
   const dnnl_memory_desc_t& data = desc.data;
