@@ -8,6 +8,8 @@ export interface ByteReader {
   readonly size: number
   /** At most `length` bytes from `offset`; fewer only at the end of the file. The caller owns what it gets. */
   read(offset: number, length: number): Promise<Uint8Array>
+  /** Fills `into` from `offset` and returns how many bytes there were: without a copy, where the source can. */
+  readInto?(offset: number, into: Uint8Array): Promise<number>
   close(): Promise<void>
 }
 

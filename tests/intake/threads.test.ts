@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { isSentinodeError } from '../../src/errors.js'
+import { readExam } from '../../src/exam/read.js'
+import { memorySource } from '../../src/exam/source.js'
 import {
   ExamBudget,
   ExamThreads,
@@ -24,6 +26,7 @@ import {
   type ReadJob,
 } from '../../src/intake/index.js'
 import { niftiFile } from './nifti.js'
+import { SYNTAX } from '../exam/dicom-writer.js'
 import { acquired, exam, frameFile, sample, TIMES } from '../exam/phantom.js'
 
 const never = new AbortController().signal
@@ -89,6 +92,22 @@ test('an upload in small pieces is read as the exam that it is, and has no name 
   t.is(volume.samples[volume.samples.length - 1], sample(2, 3, 5, 4))
   t.is(mask, null)
   t.is(origin, null)
+})
+
+test('samples are the same as those of a source that knows no shortcut', async (t) => {
+  const twelve = exam({
+    frame: (phase) => ({ extra: [...acquired(phase), [0x00280101, 'US', [12]], [0x00280102, 'US', [11]]] }),
+  })
+  const big = exam({ frame: (phase) => ({ extra: acquired(phase), file: { syntax: SYNTAX.bigEndian } }) })
+  const unsigned = exam({ frame: (phase) => ({ extra: [...acquired(phase), [0x00280103, 'US', [0]]] }) })
+  for (const files of [exam({ frame: (phase) => ({ extra: acquired(phase) }) }), twelve, big, unsigned]) {
+    const { samples } = await readExam(memorySource(files))
+    const { upload: sent } = await upload(
+      t,
+      files.map(({ bytes }) => bytes),
+    )
+    t.deepEqual((await read({ exam: sent.exam })).volume.samples, samples)
+  }
 })
 
 test('what a DICOM report needs is read from the files of the dynamic series', async (t) => {

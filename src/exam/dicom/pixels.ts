@@ -107,7 +107,10 @@ async function readFile(
   for (const { indexInFile, frame } of placements) {
     signal?.throwIfAborted()
     const target = into.subarray(frame * pixels, (frame + 1) * pixels)
-    if (fragments === null) {
+    if (fragments === null && reader.readInto !== undefined && liesAsStored(source, target)) {
+      const into = new Uint8Array(target.buffer, target.byteOffset, target.byteLength)
+      if ((await reader.readInto(at + indexInFile * size, into)) < size) throw truncated()
+    } else if (fragments === null) {
       const bytes = await reader.read(at + indexInFile * size, size)
       if (bytes.byteLength < size) throw truncated()
       unpack(bytes, format.bitsAllocated, source, target)
@@ -134,6 +137,15 @@ async function gather(reader: ByteReader, fragments: readonly Fragment[]): Promi
   }
   return pieces.length === 1 ? (pieces[0] ?? new Uint8Array()) : Buffer.concat(pieces)
 }
+
+/** Whether the file's bytes are those of the samples: all 16 bits count, and the target's type gives their sign. */
+function liesAsStored({ format, header }: SourceFile, target: Samples): boolean {
+  const { bitsAllocated, bitsStored, float } = format
+  const words = !float && bitsAllocated === 16 && bitsStored === 16 && !(target instanceof Float32Array)
+  return words && header.syntax.encoding.littleEndian && LITTLE_ENDIAN_HOST
+}
+
+const LITTLE_ENDIAN_HOST = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
 /** Samples of `width` bits as they are stored, cut to their stored bits and given their sign. */
 function unpack(bytes: Uint8Array, width: number, { format, header }: SourceFile, target: Samples): void {

@@ -14,20 +14,24 @@ import type { UploadedExam } from '../upload.js'
 export type CheckStop = () => void
 
 function reader(fd: number, from: number, size: number, check: CheckStop, close: () => void): ByteReader {
+  const fill = (offset: number, into: Uint8Array): number => {
+    check()
+    const wanted = Math.max(0, Math.min(into.byteLength, size - offset))
+    let filled = 0
+    while (filled < wanted) {
+      const count = readSync(fd, into, filled, wanted - filled, from + offset + filled)
+      if (count === 0) break
+      filled += count
+    }
+    return filled
+  }
   return {
     size,
     read: (offset, length) => {
-      check()
-      const wanted = Math.max(0, Math.min(length, size - offset))
-      const bytes = Buffer.allocUnsafeSlow(wanted)
-      let filled = 0
-      while (filled < wanted) {
-        const count = readSync(fd, bytes, filled, wanted - filled, from + offset + filled)
-        if (count === 0) break
-        filled += count
-      }
-      return Promise.resolve(bytes.subarray(0, filled))
+      const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, size - offset)))
+      return Promise.resolve(bytes.subarray(0, fill(offset, bytes)))
     },
+    readInto: (offset, into) => Promise.resolve(fill(offset, into)),
     close: () => {
       close()
       return Promise.resolve()
