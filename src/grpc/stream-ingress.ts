@@ -46,7 +46,7 @@ export function followStream(
     regulate()
   })
   const end = (code: ErrorCode, message: string): void => {
-    if (refused || stream.writableEnded || stream.closed) return
+    if (over()) return
     refused = true
     options.onShed(code)
     refuse(new SentinodeError(code, message))
@@ -55,9 +55,12 @@ export function followStream(
     if (reader.incomplete && !blocked) end('DEADLINE_EXCEEDED', 'the rest of the message did not arrive')
   })
 
+  /** Nobody will take any more: what still arrives is read and dropped. */
+  const over = (): boolean => refused || stream.writableEnded || stream.closed
+
   /** grpc-js pauses and resumes the stream by itself; here it is held while it must not be read. */
   function regulate(): void {
-    const full = !refused && (held.length >= AHEAD || held.some(({ granted }) => !granted))
+    const full = !over() && (held.length >= AHEAD || held.some(({ granted }) => !granted))
     if (full === blocked) return
     blocked = full
     if (full) {
@@ -70,7 +73,7 @@ export function followStream(
   }
   stream.on('resume', () => {
     wanted = blocked
-    if (blocked) stream.pause()
+    if (blocked && !over()) stream.pause()
   })
 
   /** False where the rest of the stream was refused. */
@@ -89,7 +92,7 @@ export function followStream(
   }
 
   stream.on('data', (chunk: Buffer) => {
-    if (refused || stream.writableEnded || stream.closed) return
+    if (over()) return
     stall.refresh()
     reader.push(chunk).every(admit)
     regulate()

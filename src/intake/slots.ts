@@ -1,3 +1,9 @@
+/** Told, at once, how it goes with one who wants a slot. */
+export interface SlotHooks {
+  readonly onWait?: () => void
+  readonly onGrant?: () => void
+}
+
 /** How many may do something at once; the others wait in order of arrival. */
 export class Slots {
   #free: number
@@ -12,10 +18,11 @@ export class Slots {
   }
 
   /** Resolves to the function that gives the slot back (idempotent), or rejects with the signal's reason. */
-  take(signal: AbortSignal): Promise<() => void> {
+  take(signal: AbortSignal, hooks: SlotHooks = {}): Promise<() => void> {
     return new Promise((resolve, reject) => {
       const grant = (): void => {
         signal.removeEventListener('abort', leave)
+        hooks.onGrant?.()
         resolve(this.#slot())
       }
       const leave = (): void => {
@@ -27,6 +34,7 @@ export class Slots {
         this.#free--
         grant()
       } else {
+        hooks.onWait?.()
         this.#waiting.add(grant)
         signal.addEventListener('abort', leave, { once: true })
       }

@@ -13,8 +13,11 @@ import {
 
 export const CHUNK = 2 ** 20
 
-export function connect(address: string): ScreeningClient {
-  return new ScreeningClient(address, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1 })
+export function connect(address: string, channel: Readonly<Record<string, number>> = {}): ScreeningClient {
+  return new ScreeningClient(address, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': -1,
+    ...channel,
+  })
 }
 
 /** Complete values of the clinical variables of `lymph`. */
@@ -103,4 +106,41 @@ export function* cohortExam(
   yield { sequence, kind: { $case: 'options', value: asked } }
   for (const value of chunks(files)) yield { sequence, kind: { $case: 'chunk', value } }
   yield { sequence, kind: { $case: 'end', value: {} } }
+}
+
+/** What a cohort answered, and how its call ended. */
+export interface CohortResult {
+  readonly responses: ScreenCohortResponse[]
+  /** Null where it ended well. */
+  readonly error: ServiceError | null
+}
+
+/** Collects the answers of a stream until it ends. */
+export function collect(stream: CohortStream): Promise<CohortResult> {
+  return new Promise((resolve) => {
+    const responses: ScreenCohortResponse[] = []
+    stream.on('data', (response: ScreenCohortResponse) => responses.push(response))
+    stream.on('end', () => resolve({ responses, error: null }))
+    stream.on('error', (error: ServiceError) => resolve({ responses, error }))
+  })
+}
+
+/** Writes with the stream's flow control; stops where the call has ended. */
+export async function send(stream: CohortStream, messages: Iterable<ScreenCohortRequest>): Promise<void> {
+  for (const message of messages) {
+    if (!stream.writable) return
+    if (!stream.write(message)) await writable(stream)
+  }
+}
+
+/** Until there is room for more, or the call has ended. */
+function writable(stream: CohortStream): Promise<void> {
+  const events = ['drain', 'close', 'error', 'end'] as const
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of events) stream.off(event, done)
+      resolve()
+    }
+    for (const event of events) stream.on(event, done)
+  })
 }

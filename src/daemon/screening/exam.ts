@@ -141,9 +141,10 @@ export class Exam implements BegunExam {
   }> {
     const { claim } = this.holdings
     const asked = performance.now()
-    claim.state = 'waiting'
-    const leave = await this.screening.turns.take(this.signal)
-    claim.state = 'working'
+    const leave = await this.screening.turns.take(this.signal, {
+      onWait: () => (claim.state = 'waiting'),
+      onGrant: () => (claim.state = 'working'),
+    })
     this.#timed('wait', asked)
     let exam: ReadExam | null = null
     try {
