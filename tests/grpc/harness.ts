@@ -158,10 +158,10 @@ export function later(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-export async function until(condition: () => boolean, ms = 5000): Promise<void> {
-  const end = Date.now() + ms
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('the condition did not come true')
+/** Waits for a condition. Looks are counted, not time: the machine may hold up the test itself. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let looks = 0; !(await condition()); looks++) {
+    if (looks > 10_000) throw new Error('the condition did not come true')
     await later(5)
   }
 }

@@ -45,6 +45,11 @@ async function bare(t: ExecutionContext, stallMs: number): Promise<Ingress> {
   return { budget, session, shed }
 }
 
+/** Resolves when everything sent before has been read at the other end. */
+function pong(session: ClientHttp2Session): Promise<void> {
+  return new Promise((resolve) => session.ping(() => resolve()))
+}
+
 function announce(
   session: ClientHttp2Session,
   bytes: number,
@@ -70,26 +75,36 @@ test('a call that announces a message and does not send it gives its bytes back'
 
 test('a call that keeps sending is not taken for a stalled one', async (t) => {
   const { budget, session, shed } = await bare(t, 1500)
-  const { stream } = announce(session, 10_000)
-  for (let i = 0; i < 5; i++) {
-    await later(400)
-    stream.write(Buffer.alloc(1000))
+  // Where the machine held the sender up, it has not kept sending, and tries again.
+  for (let longest = Infinity; longest > 1000;) {
+    shed.length = 0
+    const { stream } = announce(session, 10_000)
+    await until(() => budget.used === 10_000)
+    longest = 0
+    for (let i = 0, last = performance.now(); i < 5; i++) {
+      await later(400)
+      stream.write(Buffer.alloc(1000))
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }
+    if (longest <= 1000) t.is(budget.used, 10_000)
+    stream.close()
+    await until(() => budget.used === 0)
   }
   t.deepEqual(shed, [])
-  t.is(budget.used, 10_000)
 })
 
 test('what arrived while the server itself was held up is read before anyone is taken for stalled', async (t) => {
-  const { budget, session, shed } = await bare(t, 300)
+  const { budget, session, shed } = await bare(t, 1000)
   const { stream } = announce(session, 2000)
   await until(() => budget.used === 2000)
   stream.write(Buffer.alloc(1000))
-  await new Promise((resolve) => session.ping(() => resolve(undefined)))
+  await pong(session)
   stream.write(Buffer.alloc(500))
   await new Promise((resolve) => setImmediate(resolve)) // it is in the socket, and not read yet
-  const end = performance.now() + 600
+  const end = performance.now() + 1200
   while (performance.now() < end);
-  await later(100)
+  await pong(session)
   t.deepEqual(shed, [])
 })
 

@@ -82,7 +82,7 @@ test('with a client CA, only clients that show a certificate of it are served', 
       : credentials.createSsl(root)
     const { client, stop } = await start(echoBackend(), { tls, clientCredentials })
     try {
-      return await invoke(client, 'serverLive', {}, { deadline: new Date(Date.now() + 5000) })
+      return await invoke(client, 'serverLive', {}, { deadline: new Date(Date.now() + 60_000) })
     } finally {
       await stop()
     }

@@ -7,7 +7,7 @@ import {
   type ModelInferResponse,
   type RepositoryIndexResponse,
 } from '../../src/generated/grpc_service.js'
-import { codeOf, failure, invoke, later } from '../grpc/harness.js'
+import { codeOf, failure, invoke, later, until } from '../grpc/harness.js'
 import { goodRows } from './malformed.js'
 import { repository, sentinode, startDaemon, temporaryFolder, type RunningDaemon } from './sentinode.js'
 
@@ -22,6 +22,11 @@ function loopRequest(iterations: bigint, id = ''): ModelInferRequest {
     ],
     rawInputContents: [new Uint8Array(16), new Uint8Array(BigInt64Array.of(iterations).buffer)],
   })
+}
+
+/** Waits until the daemon has taken note of a signal. */
+async function draining({ metrics }: RunningDaemon): Promise<void> {
+  await until(async () => (await get(metrics, '/readyz')).status === 503)
 }
 
 /** Waits until as many inference calls have reached the daemon. */
@@ -121,9 +126,8 @@ test.serial('SIGTERM answers what is in flight, refuses what is new, and exits 0
   const running = invoke<ModelInferResponse>(daemon.client, 'modelInfer', loopRequest(1_000_000n, 'last'))
   await arrived(daemon, 1)
   daemon.child.kill('SIGTERM')
-  await later(100)
+  await draining(daemon)
   t.is(daemon.child.exitCode, null, 'it waits for the request')
-  t.is((await get(daemon.metrics, '/readyz')).status, 503)
   t.is((await get(daemon.metrics, '/livez')).status, 200)
   t.is((await running).id, 'last')
   const { code, signal } = await daemon.finished
@@ -148,7 +152,7 @@ test.serial('the drain ends at its timeout, even if a request runs on', async (t
   const { code } = await daemon.finished
   t.is(code, 0)
   const took = performance.now() - begin
-  t.true(took >= 950 && took < 6000, `${took} ms`)
+  t.true(took >= 950 && took < 60_000, `${took} ms`)
   t.true([status.UNAVAILABLE, status.CANCELLED].includes((await running).code))
   daemon.client.close()
 })
@@ -165,7 +169,7 @@ test.serial('a second signal forces the exit with its number', async (t) => {
     const running = failure(invoke(daemon.client, 'modelInfer', loopRequest(2n ** 40n)))
     await arrived(daemon, 1)
     daemon.child.kill(signal)
-    await later(200)
+    await draining(daemon)
     t.is(daemon.child.exitCode, null)
     daemon.child.kill(signal)
     t.is((await daemon.finished).code, expected)
@@ -197,7 +201,7 @@ test.serial(
     t.is(codeOf(queueTimeout), 'DEADLINE_EXCEEDED')
     endless.cancel()
     await t.notThrowsAsync(
-      invoke(daemon.client, 'modelInfer', loopRequest(1n), { deadline: new Date(Date.now() + 5000) }),
+      invoke(daemon.client, 'modelInfer', loopRequest(1n), { deadline: new Date(Date.now() + 60_000) }),
     )
   },
 )

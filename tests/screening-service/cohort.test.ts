@@ -153,7 +153,9 @@ test.serial('while answers are not read the cohort is not read on; then all is a
   const stream = client.screenCohort()
   const result = collect(stream)
   // A client of grpc-js that was never read holds nothing back.
-  stream.once('data', () => stream.pause())
+  stream.once('data', () => {
+    stream.pause()
+  })
   let written = 0
   const writing = (async () => {
     for (let i = 0; i < count; i++) {
@@ -168,7 +170,8 @@ test.serial('while answers are not read the cohort is not read on; then all is a
   await untilMetric(daemon, 'sentinode_exams_total{code="OK"}', (now) => now > before)
   // Neither screened nor sent for several times as long as an exam takes.
   let still = 0
-  for (let last = -1; still < 10; await later(500)) {
+  for (let last = -1; still < 10;) {
+    await later(500)
     const now = (await answers()) - before + written
     still = now === last ? still + 1 : 0
     last = now
