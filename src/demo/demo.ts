@@ -2,7 +2,7 @@ import { credentials } from '@grpc/grpc-js'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pc from 'picocolors'
+import { colours } from '../colours.js'
 import {
   GRPCInferenceServiceClient,
   ModelInferRequest,
@@ -27,21 +27,23 @@ export async function demo(print: (line: string) => void): Promise<void> {
     const examFile = join(folder, 'exam.nii.gz')
     writeFileSync(examFile, phantomExam(7))
 
-    print(pc.bold('\n1. Start the daemon on free ports'))
+    print(colours.bold('\n1. Start the daemon on free ports'))
     daemon = await startDaemon([
       ...['--models', join(folder, 'models'), '--grpc-port', '0', '--metrics-port', '0'],
       ...['--cache-dir', join(folder, 'cache'), '--log-level', 'warn'],
     ])
     print(`   gRPC on ${daemon.grpc}, metrics on http://${daemon.metrics}/metrics`)
 
-    print(pc.bold('\n2. Read a 4D exam'))
+    print(colours.bold('\n2. Read a 4D exam'))
     const exam = readExam(examFile)
     print(
       `   NIfTI, ${exam.shape.join(' x ')} (phases, slices, rows, columns) at ${PHANTOM.spacingMm} mm, simulated`,
     )
 
     print(
-      pc.bold(`\n3. Send ${REQUESTS} concurrent requests: crops around as many points, with clinical values`),
+      colours.bold(
+        `\n3. Send ${REQUESTS} concurrent requests: crops around as many points, with clinical values`,
+      ),
     )
     const before = await scrape(daemon.metrics)
     const client = new GRPCInferenceServiceClient(daemon.grpc, credentials.createInsecure(), {
@@ -54,16 +56,18 @@ export async function demo(print: (line: string) => void): Promise<void> {
       if (i % 6 === 0)
         print(`   request ${String(i).padStart(2)}: pN+ ${pn.toFixed(4)}  cN+ ${cn.toFixed(4)}`)
     }
-    print(pc.yellow('   The weights are drawn from a fixed seed, not trained: these numbers mean nothing.'))
+    print(
+      colours.yellow('   The weights are drawn from a fixed seed, not trained: these numbers mean nothing.'),
+    )
 
     printStatistics(await statistics(client), print)
 
-    print(pc.bold('\n6. Lines of /metrics that changed'))
+    print(colours.bold('\n6. Lines of /metrics that changed'))
     const after = await scrape(daemon.metrics)
     for (const line of changed(before, after)) print(`   ${line}`)
     client.close()
 
-    print(pc.bold('\n7. Stop'))
+    print(colours.bold('\n7. Stop'))
     print(`   SIGTERM: drained, exit code ${String(await daemon.stop())}\n`)
     daemon = null
   } finally {
@@ -128,14 +132,14 @@ async function statistics(client: GRPCInferenceServiceClient): Promise<ModelStat
 }
 
 function printStatistics(stats: ModelStatistics, print: (line: string) => void): void {
-  print(pc.bold('\n4. Batches that formed'))
+  print(colours.bold('\n4. Batches that formed'))
   for (const batch of stats.batchStats) {
     const { count, ns } = batch.computeInfer ?? { count: 0n, ns: 0n }
     print(
       `   ${String(batch.batchSize).padStart(2)} rows: ${count} times, ${milliseconds(ns, count)} ms a run`,
     )
   }
-  print(pc.bold('\n5. Where the time of a request went (mean)'))
+  print(colours.bold('\n5. Where the time of a request went (mean)'))
   const stages: [string, StatisticDuration | undefined][] = [
     ['queue', stats.inferenceStats?.queue],
     ['gather into the batch slot', stats.inferenceStats?.computeInput],

@@ -8,7 +8,9 @@ const MAIN = new URL('../../src/main.ts', import.meta.url).pathname
 const EXAMS = new URL('../fixtures/exams/', import.meta.url).pathname
 
 function inspect(...args: string[]): { status: number | null; stdout: string; stderr: string } {
-  return spawnSync(process.execPath, ['--import=tsx', MAIN, 'inspect', ...args], { encoding: 'utf8' })
+  // As a CI runs it: what is piped holds no colours even there.
+  const env = { ...process.env, CI: 'true' }
+  return spawnSync(process.execPath, ['--import=tsx', MAIN, 'inspect', ...args], { encoding: 'utf8', env })
 }
 
 test('an exam is described as JSON, with the fields that programs rely on', (t) => {
@@ -54,6 +56,7 @@ test('an exam is described for people', (t) => {
   t.regex(stdout, /67 read, 60 used, 7 left out/)
   t.regex(stdout, /4 +of series 3 +T2-weighted \(T2_WEIGHTED\)/)
   t.regex(stdout, /centre +-?[\d.]+, -?[\d.]+, -?[\d.]+ mm/)
+  t.false(stdout.includes('\u001b'), 'no escape codes')
   t.notRegex(stdout, /CANARY|P\d{6}/)
 })
 

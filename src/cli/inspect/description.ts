@@ -1,6 +1,6 @@
 /** `inspect` for people: what was made of the exam, and enough of it to see whether that is right. */
 
-import pc from 'picocolors'
+import { colours } from '../../colours.js'
 import type { LeftOutReason, Volume4D } from '../../exam/volume.js'
 import { columns, count } from '../text.js'
 import { sampleName } from './summary.js'
@@ -35,9 +35,9 @@ export function description(volume: Volume4D): string {
     ...volume.warnings.map(({ code, message }): [string, string] => ['warning', `${code}: ${message}`]),
   ]
   const lines = facts.map(
-    ([name, text]) => `${(name === 'warning' ? pc.yellow : pc.dim)(name.padEnd(10))}${text}`,
+    ([name, text]) => `${(name === 'warning' ? colours.yellow : colours.dim)(name.padEnd(10))}${text}`,
   )
-  const title = pc.bold(`a dynamic series of ${count(phases, 'phase')}, ${format}`)
+  const title = colours.bold(`a dynamic series of ${count(phases, 'phase')}, ${format}`)
   return ['', title, '', ...phaseTable(volume), '', ...lines, ''].join('\n')
 }
 
@@ -51,7 +51,7 @@ function phaseTable(volume: Volume4D): string[] {
     phase === 0 || first <= 0 ? '' : signed((mean / first - 1) * 100),
   ])
   const heads = ['phase', 'time', 'mean of all voxels', 'since the first']
-  return columns(heads, rows, [true, true, true, true]).map((line, i) => (i === 0 ? pc.dim(line) : line))
+  return columns(heads, rows, [true, true, true, true]).map((line, i) => (i === 0 ? colours.dim(line) : line))
 }
 
 function signed(percent: number): string {
