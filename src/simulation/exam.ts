@@ -21,6 +21,7 @@ import { drawProtocol, type Protocol } from './scanner/scanners.js'
 
 /** Everything about an exam but its voxels. */
 export interface ExamPlan {
+  readonly seed: number
   /** From 0. */
   readonly index: number
   readonly name: string
@@ -57,6 +58,7 @@ export function planExam(seed: number, index: number, parameters: RiskParameters
   const kinetics = drawLesionKinetics(woman.latents, random('kinetics'))
   const marking = random('marking')
   return {
+    seed,
     index,
     name: `sim-${String(index).padStart(5, '0')}`,
     woman,
@@ -79,15 +81,16 @@ export function simulateExam(seed: number, index: number, parameters: RiskParame
   const blood = vesselTissue(breast, plan.lesion.centre, grid, random('vessels'))
   const fastShares = curves.fast.slice(1).map((fast, i) => fast / (fast + (curves.slow[i + 1] ?? 0)))
   const lesion = lesionTissue(plan.lesion, plan.kinetics.habitats, fastShares, grid, random('habitats'))
-  const background = smoothField(random('background'), grid.size, grid.spacingMm, 12).map((value) =>
-    Math.exp(0.4 * value),
-  )
+  const background = smoothField(random('background'), grid.size, grid.spacingMm, 12)
+  for (let i = 0; i < background.length; i++) background[i] = Math.exp(0.4 * background[i]!)
   const { samples, slopes } = acquire(
     { tissues, blood, lesion, background },
     { lesion: curves, background: backgroundCurves(random('uptake'), minutesOf(protocol)) },
     protocol,
     random('scan'),
   )
+  const mask = new Uint8Array(lesion.share.length)
+  for (let i = 0; i < mask.length; i++) mask[i] = lesion.share[i]! >= 0.5 ? 1 : 0
   const [x, y, z] = grid.size
   return {
     ...plan,
@@ -95,7 +98,7 @@ export function simulateExam(seed: number, index: number, parameters: RiskParame
     samples,
     slopes,
     affineLps: affineOf(grid),
-    mask: Uint8Array.from(lesion.share, (share) => Number(share >= 0.5)),
+    mask,
   }
 }
 

@@ -23,18 +23,18 @@ export interface LesionKinetics {
 }
 
 /** Over which an uptake curve is brought to a mean of 1, min. */
-const MINUTES = [1, 2, 3, 4, 5] as const
+const MINUTES = [0.8, 1.5, 2.5, 3.5, 4.5] as const
 
 export function drawLesionKinetics({ kinetics, interplay }: Latents, random: Random): LesionKinetics {
   return {
-    fastKep: random.around(2.2, 0.1),
-    slowKep: random.around(0.12, 0.1),
-    fastShare: 1 / (1 + Math.exp(-1.25 * kinetics)),
+    fastKep: random.around(2.5, 0.1),
+    slowKep: random.around(0.07, 0.1),
+    fastShare: 1 / (1 + Math.exp(-kinetics)),
     vp: random.around(0.02, 0.2),
-    uptake: random.around(0.34, 0.3),
+    uptake: random.around(0.3, 0.35),
     habitats: {
       parting: 1.5 / (1 + Math.exp(-2.4 * interplay)),
-      heterogeneity: Math.min(0.5, random.around(0.38, 0.12)),
+      heterogeneity: Math.min(0.53, random.around(0.48, 0.04)),
     },
   }
 }

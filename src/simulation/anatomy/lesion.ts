@@ -35,7 +35,7 @@ export interface LesionTissue {
 const RADIUS_MM = { median: 9.5, spread: 0.14, range: [6.5, 14] } as const
 const CORE = { radius: 0.6, border: 0.08 } as const
 /** Edge of the patches of tissue. */
-const PATCH_MM = 5.5
+const PATCH_MM = 7
 const SPICULES = 14
 
 export function drawLesion(breast: Breast, { morphology }: Latents, random: Random): LesionShape {
@@ -98,23 +98,25 @@ export function lesionTissue(
         voxels.push(i)
         uptake.push(1 - shape.rim * middle)
         // Squashed, so that there are two kinds of place and not a few extremes.
-        for (const m of [0, 1] as const) values[m].push(Math.tanh(1.6 * (maps[m]?.[n] ?? 0)))
+        for (const m of [0, 1] as const) values[m].push(Math.tanh(2.5 * (maps[m]?.[n] ?? 0)))
       }
       n++
     },
     from,
     to,
   )
-  const mass = uptake.map((value, v) => value * share[voxels[v]!]!)
+  const shares = voxels.map((i) => share[i]!)
+  const mean = weighted(uptake, shares)
+  const mass = uptake.map((value, v) => value * shares[v]!)
   const [first, second] = orthonormal(values[0], values[1], mass)
   const cosine = 1 - habitats.parting
   const sine = Math.sqrt(1 - cosine ** 2)
-  const variance = mean(weights.map((w) => w ** 2 + (1 - w) ** 2 + 2 * w * (1 - w) * cosine))
+  const variance = average(weights.map((w) => w ** 2 + (1 - w) ** 2 + 2 * w * (1 - w) * cosine))
   const depth = habitats.heterogeneity / Math.sqrt(variance)
   const fill = (into: Float32Array, at: (v: number) => number) => {
     const amounts = voxels.map((_, v) => Math.max(0.02, 1 + depth * at(v)))
     const norm = weighted(amounts, mass)
-    voxels.forEach((i, v) => (into[i] = (uptake[v]! * amounts[v]!) / norm))
+    voxels.forEach((i, v) => (into[i] = (uptake[v]! * amounts[v]!) / (mean * norm)))
   }
   fill(fast, (v) => first[v]!)
   fill(slow, (v) => cosine * first[v]! + sine * second[v]!)
@@ -193,5 +195,5 @@ function weighted(values: readonly number[], mass: readonly number[]): number {
   return sum / total
 }
 
-const mean = (values: readonly number[]): number =>
+const average = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length

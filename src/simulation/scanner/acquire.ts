@@ -8,7 +8,7 @@ import type { BackgroundCurves, LesionCurves } from '../kinetics.js'
 import { signalTable, spoiledGradientEcho } from '../physics/spoiled-gradient-echo.js'
 import type { Random } from '../random.js'
 import { rigidlyMoved, drawMotion } from './motion.js'
-import type { Protocol } from './scanners.js'
+import { greatestSample, type Protocol } from './scanners.js'
 import { FAT_LEFT, RELAXIVITY, TISSUES } from './tissues.js'
 
 export interface Body {
@@ -80,18 +80,19 @@ export function acquire(body: Body, curves: Curves, protocol: Protocol, random: 
   // Without contrast agent nothing that is left by fat suppression is brighter than gland by much.
   const gain = protocol.brightest / (3 * gland)
   const noise = protocol.noise * gland
+  const greatest = greatestSample(scanner)
   const firstSlope = slopes[0] ?? 1
   startsS.forEach((_, phase) => {
     const still = phaseSignal(body, curves, protocol, phase)
     const moved = phase === 0 ? still : rigidlyMoved(still, grid, drawMotion(random))
     const scale = (gain * firstSlope) / (slopes[phase] ?? 1)
     for (let i = 0; i < count; i++) {
-      const real = moved[i]! * coil[i]! + noise * random.normal()
-      const imaginary = noise * random.normal()
-      samples[phase * count + i] = Math.min(
-        32767,
-        Math.round(scale * Math.sqrt(real * real + imaginary * imaginary)),
-      )
+      const signal = moved[i]! * coil[i]!
+      // Noise of both channels, as radius and angle: the magnitude is Rician without a second draw.
+      const radius = noise * Math.sqrt(-2 * Math.log(1 - random.uniform()))
+      const along = radius * Math.cos(2 * Math.PI * random.uniform())
+      const magnitude = Math.sqrt(signal * signal + 2 * signal * along + radius * radius)
+      samples[phase * count + i] = Math.min(greatest, Math.round(scale * magnitude))
     }
   })
   return { samples, slopes }
@@ -99,5 +100,7 @@ export function acquire(body: Body, curves: Curves, protocol: Protocol, random: 
 
 /** A surface coil's sensitivity: smooth, within some tens of percent. */
 function coilSensitivity(grid: Grid, random: Random): Float32Array {
-  return smoothField(random, grid.size, grid.spacingMm, 70).map((value) => Math.exp(0.15 * value))
+  const field = smoothField(random, grid.size, grid.spacingMm, 70)
+  for (let i = 0; i < field.length; i++) field[i] = Math.exp(0.15 * field[i]!)
+  return field
 }

@@ -9,7 +9,7 @@ export interface Motion {
   readonly turn: readonly [number, number, number]
 }
 
-const SHIFT_MM = 0.25
+const SHIFT_MM = 0.2
 const TURN = 0.002
 
 export function drawMotion(random: Random): Motion {

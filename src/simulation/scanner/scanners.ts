@@ -26,7 +26,12 @@ export interface Scanner {
   /** Stored value of the brightest tissue, and what a stored unit is worth. */
   readonly brightest: readonly [number, number]
   readonly rescaled: boolean
+  readonly bitsStored: 12 | 16
+  readonly signed: boolean
 }
+
+export const greatestSample = ({ bitsStored, signed }: Scanner): number =>
+  2 ** (bitsStored - Number(signed)) - 1
 
 /** The phases of every protocol: one before contrast agent, then these. */
 export const PHASES = 6
@@ -48,6 +53,8 @@ export const SCANNERS: readonly [Scanner, ...Scanner[]] = [
     phaseS: [62, 70],
     brightest: [1200, 2400],
     rescaled: false,
+    bitsStored: 16,
+    signed: true,
   },
   {
     layout: 'siemens',
@@ -63,8 +70,10 @@ export const SCANNERS: readonly [Scanner, ...Scanner[]] = [
     sliceMm: [2, 2.2],
     slices: 52,
     phaseS: [58, 66],
-    brightest: [500, 1100],
+    brightest: [500, 1000],
     rescaled: false,
+    bitsStored: 12,
+    signed: false,
   },
   {
     layout: 'philips',
@@ -80,8 +89,10 @@ export const SCANNERS: readonly [Scanner, ...Scanner[]] = [
     sliceMm: [2, 2.2],
     slices: 52,
     phaseS: [58, 68],
-    brightest: [1600, 3200],
+    brightest: [600, 1000],
     rescaled: true,
+    bitsStored: 12,
+    signed: false,
   },
   {
     layout: 'enhanced',
@@ -97,8 +108,10 @@ export const SCANNERS: readonly [Scanner, ...Scanner[]] = [
     sliceMm: [2, 2.2],
     slices: 52,
     phaseS: [60, 68],
-    brightest: [1600, 3200],
+    brightest: [600, 1000],
     rescaled: true,
+    bitsStored: 12,
+    signed: false,
   },
 ]
 
