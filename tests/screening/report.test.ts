@@ -21,8 +21,7 @@ import {
 } from '../../src/screening/index.js'
 import { ticks } from '../../src/screening/report/charts.js'
 import { greyPng } from '../../src/screening/report/png.js'
-import { decimal } from '../../src/screening/report/sr/content.js'
-import { encodeFile, type ElementValue } from '../../src/screening/report/sr/elements.js'
+import { decimal, encodeFile, type ElementValue } from '../../src/dicom/elements.js'
 
 const hostile = `"><script>alert('x')</script>&\u0007`
 

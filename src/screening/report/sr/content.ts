@@ -1,6 +1,6 @@
 /** Content items of a structured report (PS3.3, C.17.3) and the codes that it uses. */
 
-import type { ElementValue, Elements, TextVr } from './elements.js'
+import { decimal, sequence, text, type ElementValue, type Elements } from '../../../dicom/elements.js'
 
 /** [value, scheme, meaning]. */
 export type Code = readonly [value: string, scheme: string, meaning: string]
@@ -12,10 +12,6 @@ export interface ContentItem {
   readonly relationship: Relationship | null
   readonly elements: Elements
 }
-
-export const text = (vr: TextVr, value: string): ElementValue => ({ vr, text: value })
-
-export const sequence = (...items: readonly Elements[]): ElementValue => ({ vr: 'SQ', items })
 
 /** LO holds 64 characters and no backslash. */
 const meaningOf = (meaning: string) => Array.from(meaning.replaceAll('\\', '/')).slice(0, 64).join('')
@@ -83,14 +79,6 @@ export const note = (relationship: Relationship, name: Code, value: string) =>
 
 export const uidRef = (relationship: Relationship, name: Code, uid: string) =>
   item(relationship, 'UIDREF', name, [[0x0040a124, text('UI', uid)]])
-
-/** A decimal string of at most 16 characters. */
-export function decimal(value: number): string {
-  const exact = String(value)
-  if (exact.length <= 16) return exact
-  const digits = value.toPrecision(9)
-  return digits.length <= 16 ? digits : value.toExponential(7)
-}
 
 export function number(
   relationship: Relationship,

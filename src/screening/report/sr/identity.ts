@@ -6,7 +6,7 @@
 import type { DataSet } from 'dicom-parser'
 import { SentinodeError } from '../../../errors.js'
 import { parseDicom } from '../../dicom.js'
-import type { ElementValue } from './elements.js'
+import type { ElementValue } from '../../../dicom/elements.js'
 
 /** One image of the exam, to be referred to. */
 export interface ImageReference {

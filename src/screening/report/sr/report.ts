@@ -3,12 +3,20 @@
  * of all that the program writes carries the patient and study modules, for an archive to file it by.
  */
 
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { Answer } from '../../answer.js'
 import type { Finding } from '../../findings.js'
 import * as C from './codes.js'
-import { code, container, image, note, number, sequence, text, uidRef, type ContentItem } from './content.js'
-import { encodeFile, type ElementValue, type Elements } from './elements.js'
+import { code, container, image, note, number, uidRef, type ContentItem } from './content.js'
+import {
+  encodeFile,
+  sequence,
+  text,
+  uidFrom,
+  uidOf,
+  type ElementValue,
+  type Elements,
+} from '../../../dicom/elements.js'
 import type { ExamIdentity, ImageReference } from './identity.js'
 
 const COMPREHENSIVE_SR = '1.2.840.10008.5.1.4.1.1.88.33'
@@ -31,10 +39,7 @@ export interface SrOptions {
   readonly now: Date
 }
 
-/** A UID from 128 bits (PS3.5, B.2). */
-export const uidOf = (hex: string): string => `2.25.${BigInt(`0x${hex}`)}`
 const newUid = () => uidOf(randomUUID().replaceAll('-', ''))
-const uidFrom = (name: string) => uidOf(createHash('sha256').update(name).digest('hex').slice(0, 32))
 
 /** The class UID of this writer, of every installation. */
 const IMPLEMENTATION = { uid: uidFrom('sentinode structured report writer'), name: 'SENTINODE_SR_1' }

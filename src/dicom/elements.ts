@@ -1,6 +1,8 @@
 /** Writes DICOM data sets in explicit VR little endian (PS3.5, section 7) as part 10 files (PS3.10). */
 
-/** The value representations that the report uses. */
+import { createHash } from 'node:crypto'
+
+/** Value representations that are written as text. */
 export type TextVr =
   | 'AE'
   | 'AS'
@@ -19,16 +21,40 @@ export type TextVr =
   | 'UI'
   | 'UT'
 
+/** Those that are written as numbers. */
+export type BinaryVr = 'AT' | 'FD' | 'FL' | 'SS' | 'UL' | 'US'
+
 export type ElementValue =
   | { readonly vr: TextVr; readonly text: string }
   | { readonly vr: 'SQ'; readonly items: readonly Elements[] }
-  | { readonly vr: 'UL' | 'US'; readonly number: number }
-  | { readonly vr: 'OB'; readonly bytes: Uint8Array }
+  | { readonly vr: BinaryVr; readonly numbers: readonly number[] }
+  | { readonly vr: 'OB' | 'OW'; readonly bytes: Uint8Array }
   /** Bytes as another object has them, already padded and in its character set. */
   | { readonly vr: string; readonly raw: Uint8Array }
 
 /** One data set: values by tag, (group << 16 | element) as an unsigned number. */
 export type Elements = ReadonlyMap<number, ElementValue>
+
+export const text = (vr: TextVr, value: string): ElementValue => ({ vr, text: value })
+
+export const numbers = (vr: BinaryVr, ...values: readonly number[]): ElementValue => ({ vr, numbers: values })
+
+export const sequence = (...items: readonly Elements[]): ElementValue => ({ vr: 'SQ', items })
+
+/** A decimal string of at most 16 characters. */
+export function decimal(value: number): string {
+  const exact = String(value)
+  if (exact.length <= 16) return exact
+  const digits = value.toPrecision(9)
+  return digits.length <= 16 ? digits : value.toExponential(7)
+}
+
+/** A UID that stands for a number of at most 128 bits (PS3.5, B.2). */
+export const uidOf = (hex: string): string => `2.25.${BigInt(`0x${hex}`)}`
+
+/** The same UID for the same name, anywhere. */
+export const uidFrom = (name: string): string =>
+  uidOf(createHash('sha256').update(name).digest('hex').slice(0, 32))
 
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 
@@ -51,9 +77,21 @@ function encodeValue(value: ElementValue, charset: Charset): Buffer {
   if ('text' in value) return encodeText(value.vr, value.text, charset)
   if ('items' in value) return Buffer.concat(value.items.map((item) => encodeItem(item, charset)))
   if ('bytes' in value) return Buffer.concat([value.bytes, Buffer.alloc(value.bytes.length % 2)])
-  const bytes = Buffer.alloc(value.vr === 'UL' ? 4 : 2)
-  if (value.vr === 'UL') bytes.writeUInt32LE(value.number)
-  else bytes.writeUInt16LE(value.number)
+  return Buffer.concat(value.numbers.map((number) => encodeNumber(value.vr, number)))
+}
+
+function encodeNumber(vr: BinaryVr, number: number): Buffer {
+  const bytes = Buffer.alloc(vr === 'FD' ? 8 : vr === 'US' || vr === 'SS' ? 2 : 4)
+  if (vr === 'FD') bytes.writeDoubleLE(number)
+  else if (vr === 'FL') bytes.writeFloatLE(number)
+  else if (vr === 'UL') bytes.writeUInt32LE(number)
+  else if (vr === 'US') bytes.writeUInt16LE(number)
+  else if (vr === 'SS') bytes.writeInt16LE(number)
+  else {
+    // AT: a tag's group and element are two numbers of two bytes.
+    bytes.writeUInt16LE(number >>> 16)
+    bytes.writeUInt16LE(number & 0xffff, 2)
+  }
   return bytes
 }
 
@@ -104,7 +142,7 @@ export function encodeFile(
     ]),
     'ascii',
   )
-  const length = encodeElement(0x00020000, { vr: 'UL', number: meta.length }, 'ascii')
+  const length = encodeElement(0x00020000, { vr: 'UL', numbers: [meta.length] }, 'ascii')
   return Buffer.concat([
     Buffer.alloc(128),
     Buffer.from('DICM', 'latin1'),
