@@ -90,5 +90,10 @@ export default tseslint.config(
     [...addon, '**/daemon/**', '**/compiler/**'],
     'only the daemon knows everyone; only engine touches the addon',
   ),
+  wall(
+    'client',
+    [...addon, '**/grpc/**', '**/engine/**', '**/daemon/**', '**/models/**', '**/scheduling/**'],
+    'the client knows the protocol and nothing of the daemon',
+  ),
   wall('config', [...addon, ...grpc, '**/engine/**', '**/daemon/**'], 'config is data'),
 )

@@ -38,6 +38,10 @@ export const ERRORS = define({
     status: 'INVALID_ARGUMENT',
     meaning: 'An option on the command line, in the environment or in a file is not valid.',
   },
+  SERVER_UNREACHABLE: {
+    status: 'UNAVAILABLE',
+    meaning: 'No server answers at the address that a command was given.',
+  },
   // native runtime
   ADDON_NOT_FOUND: {
     status: 'FAILED_PRECONDITION',
@@ -152,7 +156,7 @@ export const ERRORS = define({
   },
   EXAM_NOT_FOUND: {
     status: 'NOT_FOUND',
-    meaning: 'There is no readable file or folder of the path given below the root.',
+    meaning: 'There is no readable exam of that name; on the server: below the root.',
   },
   CLINICAL_MISSING: {
     status: 'INVALID_ARGUMENT',
@@ -258,6 +262,11 @@ export const ERRORS = define({
 })
 
 export type ErrorCode = keyof typeof ERRORS
+
+/** Metadata key that carries the code on the wire. */
+export const CODE_KEY = 'sentinode-code'
+/** Metadata key by which gRPC clients with a retry policy know how long to stay away, in milliseconds. */
+export const PUSHBACK_KEY = 'grpc-retry-pushback-ms'
 
 /** An error with a stable code. The message may reach a client: no patient data, no paths of the host. */
 export class SentinodeError extends Error {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { BlockList, isIP } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { ServerCredentials } from '@grpc/grpc-js'
+import { isLoopback } from '../config/loopback.js'
 import { SentinodeError } from '../errors.js'
 
 export interface TlsFiles {
@@ -9,16 +9,6 @@ export interface TlsFiles {
   readonly key: string
   /** CA of client certificates; every client must then show one. */
   readonly clientCa: string | null
-}
-
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
-
-export function isLoopback(host: string): boolean {
-  const version = isIP(host)
-  if (version === 0) return host === 'localhost'
-  return loopback.check(host, version === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** Throws INVALID_OPTION for an address that others can reach without TLS, unless it was asked for. */

@@ -1,12 +1,15 @@
 import { Metadata, status as Status, type StatusObject } from '@grpc/grpc-js'
-import { ERRORS, isSentinodeError, type ErrorCode, type GrpcStatus } from '../errors.js'
+import {
+  CODE_KEY,
+  ERRORS,
+  isSentinodeError,
+  PUSHBACK_KEY,
+  type ErrorCode,
+  type GrpcStatus,
+} from '../errors.js'
 
-/** Metadata key of the stable code of src/errors.ts. */
-export const CODE_KEY = 'sentinode-code'
 /** Metadata key of the daemon's own id of the call, which is in its log lines. */
 export const REQUEST_ID_KEY = 'sentinode-request-id'
-/** Read by gRPC clients with a retry policy: how long to stay away. */
-export const PUSHBACK_KEY = 'grpc-retry-pushback-ms'
 export const PUSHBACK_MS = 250
 
 /** Clients bound the headers that a message travels in, some at 8 KiB; escaped, a character takes up to 12. */

@@ -5,7 +5,8 @@ import { credentials, status } from '@grpc/grpc-js'
 import test from 'ava'
 import { generate } from 'selfsigned'
 import { isSentinodeError } from '../../src/errors.js'
-import { checkBind, createCredentials, isLoopback } from '../../src/grpc/credentials.js'
+import { isLoopback } from '../../src/config/loopback.js'
+import { checkBind, createCredentials } from '../../src/grpc/credentials.js'
 import { echoBackend, failure, invoke, start } from './harness.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinode-tls-'))
