@@ -4,6 +4,7 @@ import { addCompileCommand } from './compile.js'
 import { addDemoCommand } from './demo.js'
 import { addInspectCommand } from './inspect/command.js'
 import { addProfileCommand } from './profile/command.js'
+import { addScreenCommand } from './screen/command.js'
 import { addServeCommand } from './serve.js'
 import { addSimulateCommand } from './simulate.js'
 import { addVerifyCommand } from './verify/command.js'
@@ -20,6 +21,7 @@ export function createProgram(): Command {
     addCompileCommand,
     addVerifyCommand,
     addProfileCommand,
+    addScreenCommand,
     addInspectCommand,
     addSimulateCommand,
     addDemoCommand,

@@ -15,7 +15,7 @@ export {
   type ScreeningTensor,
 } from './prepare.js'
 export { DEFAULT_MASK_OPTIONS, readMask, type MaskOptions } from './region/mask.js'
-export { answerToCsv, csvCell, csvHeader, errorToCsv } from './report/csv.js'
+export { answerToCsv, csvCell, csvHeader, defusedText, errorToCsv } from './report/csv.js'
 export { answerToHtml } from './report/html.js'
 export { answerToJson, type AnswerJson } from './report/json.js'
 export { takePictures, type Pictures } from './report/pictures.js'
