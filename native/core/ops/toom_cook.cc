@@ -72,7 +72,10 @@ std::vector<double> Invert(const std::vector<double>& matrix, size_t n) {
       }
     }
   }
-  return std::vector<double>(inverse.begin(), inverse.end());
+  // What should vanish does, so that nobody multiplies by it.
+  std::vector<double> result(inverse.begin(), inverse.end());
+  for (double& x : result) x = std::abs(x) < 1e-12 ? 0 : x;
+  return result;
 }
 
 }  // namespace

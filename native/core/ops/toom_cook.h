@@ -1,5 +1,5 @@
 // Short convolutions with fewer multiplications than taps (Toom-Cook; Winograd 1980; Lavin and
-// Gray, arXiv 1509.09308, use it in the plane, we along time).
+// Gray, arXiv 1509.09308, use it in the plane, we along time and depth).
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 namespace sentinode::ops {
 
 // F(outputs, taps): y = output * ((weight * w) . (input * x)), where y[i] = sum over k of w[k]
-// x[i+k] and each of the `products` multiplications may be anything bilinear, here a whole 3D
-// convolution.
+// x[i+k] and each of the `products` multiplications may be anything bilinear, here a
+// convolution over the other axes.
 struct ToomCook {
   int outputs = 0;
   int taps = 0;
