@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const files = readdirSync(join(root, 'native'), { recursive: true })
-  .filter((file) => /\.(cc|h)$/.test(file))
+  .filter((file) => /\.(cc|h|inl)$/.test(file))
   .map((file) => join(root, 'native', file))
 const mode = process.argv.includes('--check') ? ['--dry-run', '--Werror'] : ['-i']
 if (files.length > 0) {

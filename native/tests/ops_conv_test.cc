@@ -148,20 +148,41 @@ Array RunForm(const Case& c, const ConvChoice& choice, Element element, const Ar
   buffers.workspace = workspace.data();
   const Status status = form.value()->Run(buffers);
   EXPECT_TRUE(status.ok()) << status.message();
-  const Array found = FromBlocked(result, element, c.out);
-  if (form.value()->TakesPlanar()) {
-    // At a region's border the same comes out, but for a bfloat16 input's rounding.
-    const std::vector<float> planar_in(in.data.begin(), in.data.end());
-    std::vector<float> planar_out(found.data.size(), -1);
-    buffers.in = buffers.out = nullptr;
+  return FromBlocked(result, element, c.out);
+}
+
+// At a region's border: what is planar on the outside.
+Array RunAtBorder(const Case& c, const ConvChoice& choice, Element element, const Array& in,
+                  const Array* residual) {
+  const ThreadScope scope(2);
+  const std::vector<float> bias = c.bias.empty() ? c.bias : Cyclic(c.bias.data(), c.step.channels);
+  WeightCache cache;
+  ConvProblem problem = ProblemOf(c, element, bias, 2);
+  problem.planar_in = problem.planar_out = true;
+  auto form = MakeConvForm(problem, choice, cache);
+  EXPECT_TRUE(form.ok() && form.value()->TakesPlanarOut());
+  const std::vector<float> planar_in(in.data.begin(), in.data.end());
+  const std::vector<uint8_t> source = ToBlocked(in, element);
+  const std::vector<uint8_t> added =
+      residual != nullptr ? ToBlocked(*residual, element) : std::vector<uint8_t>();
+  std::vector<float> planar_out(static_cast<size_t>(c.out.elements()) + 64, -1);
+  Arena workspace;
+  EXPECT_TRUE(workspace.Grow(form.value()->workspace_bytes()).ok());
+  std::fill_n(workspace.data(), workspace.capacity(), uint8_t{0xff});
+  ConvForm::Buffers buffers;
+  if (form.value()->TakesPlanarIn()) {
     buffers.planar_in = planar_in.data();
-    buffers.planar_out = planar_out.data();
-    EXPECT_TRUE(form.value()->Run(buffers).ok());
-    Array border(c.out);
-    std::copy(planar_out.begin(), planar_out.end(), border.data.begin());
-    EXPECT_LT(Difference(found, border), element == Element::kFloat32 ? 1e-6 : 0.08);
+  } else {
+    buffers.in = source.data();
   }
-  return found;
+  buffers.planar_out = planar_out.data();
+  buffers.residual = residual != nullptr ? added.data() : nullptr;
+  buffers.workspace = workspace.data();
+  EXPECT_TRUE(form.value()->Run(buffers).ok());
+  EXPECT_EQ(planar_out[static_cast<size_t>(c.out.elements())], -1);  // nothing past the end
+  Array border(c.out);
+  std::copy_n(planar_out.begin(), border.data.size(), border.data.begin());
+  return border;
 }
 
 std::string Describe(const Case& c, const ConvChoice& choice) {
@@ -182,10 +203,12 @@ void CheckAllForms(Random& random, const Case& c, Element element, double tolera
   const Array* added = c.residual ? &residual : nullptr;
   const Array expected = ReferenceConv(c.step, in, c.out, c.weights.data(), c.bias, added);
   std::vector<ConvChoice> choices = ConvCandidates(ProblemOf(c, element, {}, threads), false);
-  choices.push_back({ConvKind::kNarrow, 0, Element::kFloat32});  // can do everything
   for (const ConvChoice& choice : choices) {
     const Array found = RunForm(c, choice, element, in, added, threads);
     EXPECT_LT(Difference(expected, found), tolerance) << Describe(c, choice);
+    if (choice.kind != ConvKind::kTiled) continue;
+    const Array border = RunAtBorder(c, choice, element, in, added);
+    EXPECT_LT(Difference(expected, border), tolerance) << "at the border " << Describe(c, choice);
   }
 }
 
@@ -209,19 +232,32 @@ TEST(OpsConv, EveryFormMatchesDirectLoopsOnDenseLayers) {
   }
 }
 
-TEST(OpsConv, DepthIsWalkedInSlabsWithTheSameResult) {
+TEST(OpsConv, WideRowsAndManyChannelsAreDividedWithTheSameResult) {
   Random random(3);
-  // Over the workspace budget, so that there are first, middle and last slabs.
-  Case c = Dense(random, 16, 4, {0, 5, 13, 8, 20}, 3);
-  const ConvProblem problem = ProblemOf(c, Element::kFloat32, {}, 2);
-  WeightCache cache;
-  for (const ConvChoice& choice : ConvCandidates(problem, false)) {
-    if (choice.kind != ConvKind::kFast) continue;
-    const auto form = MakeConvForm(problem, choice, cache);
-    ASSERT_TRUE(form.ok());
-    EXPECT_LT(form.value()->workspace_bytes(), WorkspaceBudget(problem) * 5 / 4);
+  // Of several columns, segments and groups of rows; the last of each is smaller than the others.
+  CheckAllForms(random, Dense(random, 19, 20, {0, 3, 3, 9, 131}, 3), Element::kFloat32, 1e-4, 3);
+  CheckAllForms(random, Dense(random, 65, 3, {0, 3, 3, 29, 5}, 3), Element::kFloat32, 1e-4, 2);
+  CheckAllForms(random, Dense(random, 2, 40, {0, 13, 3, 4, 53}, 3), Element::kFloat32, 1e-4);
+}
+
+TEST(OpsConv, AThreadsMemoryDoesNotGrowWithTheLayer) {
+  Random random(7);
+  const auto workspace = [&random](Volume size, const ConvChoice& choice) {
+    const Case c = Dense(random, 16, 16, size, 3);
+    WeightCache cache;
+    const auto form = MakeConvForm(ProblemOf(c, Element::kFloat32, {}, 1), choice, cache);
+    EXPECT_TRUE(form.ok());
+    return form.value()->workspace_bytes();
+  };
+  const Case any = Dense(random, 16, 16, {0, 5, 8, 8, 8}, 3);
+  for (const ConvChoice& choice : ConvCandidates(ProblemOf(any, Element::kFloat32, {}, 1), false)) {
+    if (choice.kind != ConvKind::kTiled) continue;
+    const size_t most = size_t{2} << 20;
+    EXPECT_LT(workspace({0, 5, 8, 8, 192}, choice), most) << ToString(choice);
+    EXPECT_LT(workspace({0, 5, 8, 192, 8}, choice), most) << ToString(choice);
+    EXPECT_LT(workspace({0, 5, 192, 8, 8}, choice), most) << ToString(choice);
+    EXPECT_LT(workspace({0, 48, 8, 8, 8}, choice), most) << ToString(choice);
   }
-  CheckAllForms(random, c, Element::kFloat32, 1e-4);
 }
 
 TEST(OpsConv, Bfloat16StaysWithinItsRounding) {
@@ -253,9 +289,11 @@ TEST(OpsConv, TheFastFormIsOffWithExactTaps) {
   const Case c = Dense(random, 16, 16, {0, 5, 4, 4, 4}, 3);
   const ConvProblem problem = ProblemOf(c, Element::kFloat32, {}, 2);
   for (const ConvChoice& choice : ConvCandidates(problem, true)) {
-    EXPECT_EQ(choice.kind, ConvKind::kDirect);
+    EXPECT_EQ(choice.frames, 1);
+    EXPECT_EQ(choice.planes, 1);
   }
-  EXPECT_EQ(ConvCandidates(problem, false)[0].kind, ConvKind::kFast);
+  EXPECT_GT(ConvCandidates(problem, false)[0].frames, 1);
+  EXPECT_GT(ConvCandidates(problem, false)[0].planes, 1);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ export interface LayerReport {
   readonly in: readonly number[]
   readonly out?: readonly number[]
   readonly gflop?: number
-  /** The form that it takes, e.g. "direct(fp32)" or "fast(5,bf16)". */
+  /** The form that it takes, e.g. "direct(fp32)" or "tiled(5x4,fp32)". */
   readonly form: string
   readonly why: string
   /** What was measured at this very size. */

@@ -154,10 +154,8 @@ test.serial('profile says what regions planned for, and stays near it', async (t
   const report = JSON.parse(stdout) as ProfileReport
   const [region] = report.regions
   if (region === undefined) return t.pass('built without oneDNN')
-  t.deepEqual(
-    region.layers.map(({ form }) => form),
-    ['narrow', 'direct(fp32)'],
-  )
+  t.is(region.layers.length, 2)
+  for (const { form } of region.layers) t.true(['direct(fp32)', 'tiled(1x1,fp32)'].includes(form), form)
   t.is(report.planned_bytes, region.planned_bytes)
   const activation = 16 * 5 * 24 ** 3 * 4
   t.true(report.planned_bytes <= 1.3 * (2 * activation + region.weights_bytes))

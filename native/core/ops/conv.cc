@@ -8,11 +8,6 @@
 namespace sentinode::ops {
 namespace {
 
-constexpr size_t kCacheBudget = size_t{6} << 20;
-constexpr size_t kLeastBudget = size_t{256} << 10;
-// Input channels up to which the narrow form is tried: beyond, a matrix product is as good.
-constexpr int64_t kNarrowChannels = 4;
-
 bool IsDepthwise(const ConvProblem& p) {
   return p.step->groups > 1 && p.step->groups == p.in.c && p.step->groups == p.out.c;
 }
@@ -45,6 +40,57 @@ bool SuitsOneDnn(const ConvProblem& p) {
   return whole_groups && EveryWindowMeetsInput(p);
 }
 
+// Products of a tile in time, beyond which rounding takes too much.
+constexpr int kMostProducts = 9;
+
+// Whether products of an axis may be fewer than its taps.
+bool HasFastAxis(const ConvProblem& p, size_t axis) {
+  const Window& w = p.step->window;
+  const int64_t outputs = axis == 0 ? p.out.t : p.out.d;
+  return w.strides[axis] == 1 && w.dilations[axis] == 1 && w.kernel[axis] >= 2 &&
+         w.kernel[axis] <= kMaxTileTaps && outputs >= 2;
+}
+
+// Whether the processor multiplies pairs of the layer's channels. With few of them it pays less
+// than it costs.
+bool MultipliesBfloat16(const ConvProblem& p) {
+  const int64_t channels = GroupChannels(p);
+  const bool whole_blocks = p.step->groups == 1 || channels % 16 == 0 || channels == 8;
+  return p.element == Element::kBfloat16 && channels >= 8 && whole_blocks &&
+         GetKernels().product(Element::kBfloat16, 8, false, 1).run != nullptr;
+}
+
+int ProductCount(const ConvProblem& p, int tile) {
+  int sum = 0;
+  for (const int size : SplitFrames(p.out.t, tile)) sum += size + p.step->window.kernel[0] - 1;
+  return sum;
+}
+
+// Frames a tile: the fewest multiplications first, and the milder next one: nearer to direct in its
+// rounding, and quicker where transforms weigh more than products.
+std::vector<int> TimeTiles(const ConvProblem& p) {
+  std::vector<int> tiles;
+  if (!HasFastAxis(p, 0)) return tiles;
+  const int most = std::min(kMaxTileOutputs, kMostProducts + 1 - p.step->window.kernel[0]);
+  for (int tile = std::min<int>(most, static_cast<int>(p.out.t)); tile >= 2; --tile) {
+    const int largest = SplitFrames(p.out.t, tile)[0];
+    if (std::find(tiles.begin(), tiles.end(), largest) == tiles.end()) tiles.push_back(largest);
+  }
+  std::stable_sort(tiles.begin(), tiles.end(),
+                   [&p](int a, int b) { return ProductCount(p, a) < ProductCount(p, b); });
+  tiles.resize(std::min<size_t>(tiles.size(), 2));
+  return tiles;
+}
+
+ConvChoice Tiled(int frames, int planes, Element products) {
+  ConvChoice choice;
+  choice.kind = ConvKind::kTiled;
+  choice.frames = frames;
+  choice.planes = planes;
+  choice.products = products;
+  return choice;
+}
+
 }  // namespace
 
 std::string ToString(const ConvChoice& choice) {
@@ -52,106 +98,50 @@ std::string ToString(const ConvChoice& choice) {
   switch (choice.kind) {
     case ConvKind::kDirect:
       return "direct(" + precision + ")";
-    case ConvKind::kFast:
-      return "fast(" + std::to_string(choice.tile) + "," + precision + ")";
-    case ConvKind::kNarrow:
-      return "narrow";
-    case ConvKind::kNarrowFast:
-      return "narrow-fast(" + std::to_string(choice.tile) + ")";
+    case ConvKind::kTiled:
+      return "tiled(" + std::to_string(choice.frames) + "x" + std::to_string(choice.planes) + "," +
+             precision + ")";
     case ConvKind::kDepthwise:
       return "depthwise";
   }
   return "";
 }
 
-bool HasFastForm(const Step& step) {
-  const Window& w = step.window;
-  return w.strides[0] == 1 && w.dilations[0] == 1 && w.kernel[0] >= 2 &&
-         w.kernel[0] <= kMaxTileTaps;
-}
-
-size_t WorkspaceBudget(const ConvProblem& p) {
-  const size_t values =
-      static_cast<size_t>(p.in.elements() + p.out.elements()) * ElementSize(p.element);
-  return std::clamp(values / 5 * 3, kLeastBudget, kCacheBudget);
-}
-
-void TransformWeights(const ConvProblem& p, const ToomCook& form, int product, float* to) {
-  const Window& w = p.step->window;
-  const size_t taps = static_cast<size_t>(form.taps);
-  const size_t inner =
-      static_cast<size_t>(w.kernel[1]) * static_cast<size_t>(w.kernel[2] * w.kernel[3]);
-  const size_t pairs = static_cast<size_t>(p.out.c * GroupChannels(p));
-  const double* row = form.weight.data() + static_cast<size_t>(product) * taps;
-  for (size_t pair = 0; pair < pairs; ++pair) {
-    const float* from = p.weights + pair * taps * inner;
-    float* sums = to + pair * inner;
-    for (size_t i = 0; i < inner; ++i) {
-      double sum = 0;
-      for (size_t tap = 0; tap < taps; ++tap) {
-        sum += row[tap] * static_cast<double>(from[tap * inner + i]);
-      }
-      sums[i] = static_cast<float>(sum);
-    }
-  }
-}
+ConvChoice ExactTiled() { return Tiled(1, 1, Element::kFloat32); }
 
 std::vector<ConvChoice> ConvCandidates(const ConvProblem& p, bool exact_taps) {
-  if (IsDepthwise(p)) return {{ConvKind::kDepthwise, 0, Element::kFloat32}};
-  const bool direct = SuitsOneDnn(p);
-  const bool narrow = !direct || GroupChannels(p) <= kNarrowChannels;
-  const bool fast = !exact_taps && HasFastForm(*p.step) && p.out.t >= 2;
-  std::vector<int> tiles;
-  if (fast) {
-    // The fewest multiplications first, and the milder next one: nearer to direct in its rounding,
-    // and quicker where transforms weigh more than products.
-    for (int tile = std::min<int>(kMaxTileOutputs, static_cast<int>(p.out.t)); tile >= 2; --tile) {
-      const int largest = SplitFrames(p.out.t, tile)[0];
-      if (std::find(tiles.begin(), tiles.end(), largest) == tiles.end()) tiles.push_back(largest);
-    }
-    const auto products = [&p](int tile) {
-      int sum = 0;
-      for (const int size : SplitFrames(p.out.t, tile)) sum += size + p.step->window.kernel[0] - 1;
-      return sum;
-    };
-    std::stable_sort(tiles.begin(), tiles.end(),
-                     [&](int a, int b) { return products(a) < products(b); });
-    if (tiles.size() > 3) tiles.resize(3);
-  }
+  if (IsDepthwise(p)) return {{ConvKind::kDepthwise, 1, 1, Element::kFloat32}};
   std::vector<ConvChoice> choices;
-  if (narrow) {
-    for (const int tile : tiles) {
-      choices.push_back({ConvKind::kNarrowFast, tile, Element::kFloat32});
+  if (!exact_taps) {
+    const std::vector<int> frames = TimeTiles(p);
+    const bool depth = HasFastAxis(p, 1);
+    for (const int planes : {4, 2}) {
+      if (!depth || p.out.d < planes) continue;
+      for (const int tile : frames) choices.push_back(Tiled(tile, planes, Element::kFloat32));
+      choices.push_back(Tiled(1, planes, Element::kFloat32));
     }
-    choices.push_back({ConvKind::kNarrow, 0, Element::kFloat32});
-  }
-  if (direct) {
-    if (p.element == Element::kBfloat16) {
-      for (const int tile : tiles) choices.push_back({ConvKind::kFast, tile, Element::kBfloat16});
+    for (const int tile : frames) choices.push_back(Tiled(tile, 1, Element::kFloat32));
+    if (MultipliesBfloat16(p)) {
+      // The mildest along one axis: others lose too much in bfloat16.
+      if (depth) choices.push_back(Tiled(1, 2, Element::kBfloat16));
+      if (!frames.empty()) choices.push_back(Tiled(2, 1, Element::kBfloat16));
     }
-    for (const int tile : tiles) choices.push_back({ConvKind::kFast, tile, Element::kFloat32});
-    choices.push_back({ConvKind::kDirect, 0, p.element});
   }
+  if (MultipliesBfloat16(p)) choices.push_back(Tiled(1, 1, Element::kBfloat16));
+  if (SuitsOneDnn(p)) choices.push_back({ConvKind::kDirect, 1, 1, p.element});
+  choices.push_back(ExactTiled());
   return choices;
 }
 
 ConvChoice Fit(const ConvProblem& p, ConvChoice choice) {
   const std::vector<ConvChoice> possible = ConvCandidates(p, false);
-  const auto has = [&possible](ConvKind kind) {
-    return std::any_of(possible.begin(), possible.end(),
-                       [kind](const ConvChoice& c) { return c.kind == kind; });
+  const auto same = [&choice](const ConvChoice& c) {
+    return c.kind == choice.kind && c.products == choice.products;
   };
-  const bool fast = choice.kind == ConvKind::kFast || choice.kind == ConvKind::kNarrowFast;
-  if (fast && has(choice.kind)) {
-    const int most = static_cast<int>(std::min<int64_t>(p.out.t, choice.tile));
-    choice.tile = SplitFrames(p.out.t, most)[0];
-    return choice;
-  }
-  if (choice.kind == ConvKind::kNarrowFast && has(ConvKind::kNarrow)) {
-    return {ConvKind::kNarrow, 0, Element::kFloat32};
-  }
-  if (!fast && has(choice.kind)) return choice;
-  return possible.back();
+  if (std::none_of(possible.begin(), possible.end(), same)) return possible.back();
+  choice.frames = HasFastAxis(p, 0) ? std::min<int>(choice.frames, static_cast<int>(p.out.t)) : 1;
+  choice.planes = HasFastAxis(p, 1) ? std::min<int>(choice.planes, static_cast<int>(p.out.d)) : 1;
+  return choice;
 }
 
 Result<std::unique_ptr<ConvForm>> MakeConvForm(const ConvProblem& p, const ConvChoice& choice,
@@ -159,11 +149,8 @@ Result<std::unique_ptr<ConvForm>> MakeConvForm(const ConvProblem& p, const ConvC
   switch (choice.kind) {
     case ConvKind::kDirect:
       return MakeDirectConv(p, cache);
-    case ConvKind::kFast:
-      return MakeFastConv(p, choice, cache);
-    case ConvKind::kNarrow:
-    case ConvKind::kNarrowFast:
-      return MakeNarrowConv(p, choice, cache);
+    case ConvKind::kTiled:
+      return MakeTiledConv(p, choice, cache);
     case ConvKind::kDepthwise:
       return MakeDepthwiseConv(p, cache);
   }

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,22 +27,30 @@ struct ConvProblem {
   // kCyclicTail numbers longer than the channels; null without bias.
   const float* bias = nullptr;
   int threads = 1;
-  // Above 0, forms that can give their output in slabs of a multiple of this many planes.
-  int slab_multiple = 0;
+  // What a form may do besides, where it can: read a region's border, write one, and apply the max
+  // pool that alone reads its output.
+  bool planar_in = false;
+  bool planar_out = false;
+  const Step* pool = nullptr;
+  Volume pooled;
 };
 
-enum class ConvKind { kDirect, kFast, kNarrow, kNarrowFast, kDepthwise };
+enum class ConvKind { kDirect, kTiled, kDepthwise };
 
 struct ConvChoice {
   ConvKind kind = ConvKind::kDirect;
-  int tile = 0;                          // fast: most output frames of a tile
+  // Of the tiled form: most output frames and planes of a tile that is computed by Toom-Cook; 1 for
+  // tap by tap.
+  int frames = 1;
+  int planes = 1;
   Element products = Element::kFloat32;  // what the multiplications run in
   bool operator==(const ConvChoice& other) const {
-    return kind == other.kind && tile == other.tile && products == other.products;
+    return kind == other.kind && frames == other.frames && planes == other.planes &&
+           products == other.products;
   }
 };
 
-// "direct", "fast(5)", "fast(3,bf16)", ...
+// "direct(fp32)", "tiled(5x4,fp32)" (frames and planes), ...
 std::string ToString(const ConvChoice& choice);
 
 class ConvForm {
@@ -51,24 +58,21 @@ class ConvForm {
   struct Buffers {
     const void* in = nullptr;
     const void* residual = nullptr;
-    void* out = nullptr;  // overlaps neither
-    // Instead of `in` and `out`, only where TakesPlanar(): a region's border, float32
-    // [c][t][d][h][w].
+    void* out = nullptr;  // overlaps neither; the pool's where the form Pools()
+    // A region's border, float32 [c][t][d][h][w], instead of `in` where TakesPlanarIn() and instead
+    // of `out` where TakesPlanarOut().
     const float* planar_in = nullptr;
     float* planar_out = nullptr;
-    // Only where SlabDepth() > 0: `out` then holds SlabDepth() planes of each frame, and this is
-    // called whenever planes [from, from + count) of all frames lie there.
-    std::function<void(int64_t from, int64_t count)> after_slab;
     uint8_t* workspace = nullptr;
   };
 
   virtual ~ConvForm() = default;
   // Fails with CANCELLED where the thread's cancel flag is raised on the way.
   virtual Status Run(const Buffers& buffers) const = 0;
-  // Converts at a region's border itself, while the data is in the cache.
-  virtual bool TakesPlanar() const { return false; }
-  // Planes at a time, where the output can be given in slabs; otherwise 0.
-  virtual int64_t SlabDepth() const { return 0; }
+  // What of the problem's wishes it does, and then always.
+  virtual bool TakesPlanarIn() const { return false; }
+  virtual bool TakesPlanarOut() const { return false; }
+  virtual bool Pools() const { return false; }
   size_t workspace_bytes() const { return workspace_bytes_; }
   size_t weights_bytes() const { return weights_bytes_; }
 
@@ -77,7 +81,10 @@ class ConvForm {
   size_t weights_bytes_ = 0;
 };
 
-// Forms of this layer and size that can be right, likeliest first: what the tuner measures.
+// The form that every convolution has, tap by tap in float32.
+ConvChoice ExactTiled();
+// Forms of this layer and size that can be right, likeliest first: what the tuner measures. The
+// last one computes tap by tap and always works.
 std::vector<ConvChoice> ConvCandidates(const ConvProblem& problem, bool exact_taps);
 // The nearest form to `choice` that this layer and size have.
 ConvChoice Fit(const ConvProblem& problem, ConvChoice choice);
@@ -85,20 +92,9 @@ Result<std::unique_ptr<ConvForm>> MakeConvForm(const ConvProblem& problem, const
                                                WeightCache& cache);
 
 Result<std::unique_ptr<ConvForm>> MakeDirectConv(const ConvProblem& problem, WeightCache& cache);
-Result<std::unique_ptr<ConvForm>> MakeFastConv(const ConvProblem& problem, const ConvChoice& choice,
-                                               WeightCache& cache);
-Result<std::unique_ptr<ConvForm>> MakeNarrowConv(const ConvProblem& problem,
-                                                 const ConvChoice& choice, WeightCache& cache);
+Result<std::unique_ptr<ConvForm>> MakeTiledConv(const ConvProblem& problem,
+                                                const ConvChoice& choice, WeightCache& cache);
 Result<std::unique_ptr<ConvForm>> MakeDepthwiseConv(const ConvProblem& problem, WeightCache& cache);
-
-// The weights of one product of F(m, kT), [out][in / groups][kD][kH][kW], to `to`.
-void TransformWeights(const ConvProblem& problem, const ToomCook& form, int product, float* to);
-
-// Whether the fast form exists: stride and dilation 1 along T and a kernel of 2 to 5 frames.
-bool HasFastForm(const Step& step);
-// Bytes of workspace that a form may take: more than fits the cache brings nothing, and the whole
-// is to stay in proportion to the layer's values.
-size_t WorkspaceBudget(const ConvProblem& problem);
 
 Status Cancelled();
 

@@ -153,16 +153,27 @@ void DirectConv::FillFrame(int64_t frame, const Buffers& buffers) const {
   void* out = static_cast<uint8_t*>(buffers.out) + bytes;
   const void* residual =
       buffers.residual ? static_cast<const uint8_t*>(buffers.residual) + bytes : nullptr;
-  Combine combine;
-  combine.out = &out;
-  combine.rows = 1;
-  combine.length = static_cast<size_t>(problem_.out.frame_elements());
-  combine.out_element = problem_.element;
-  combine.bias = problem_.bias;
-  combine.channels = static_cast<size_t>(problem_.out.c);
-  combine.residual = residual ? &residual : nullptr;
-  combine.activation = problem_.step->activation;
-  GetKernels().combine(combine);
+  const Kernels& kernels = GetKernels();
+  const int end = 0;
+  for (int64_t c = 0; c < problem_.out.c; c += kernels.lanes) {
+    const size_t at = static_cast<size_t>(c) * ElementSize(problem_.element);
+    void* to = static_cast<uint8_t*>(out) + at;
+    const void* added = residual == nullptr ? nullptr : static_cast<const uint8_t*>(residual) + at;
+    Combine combine;
+    combine.out = &to;
+    combine.ends = &end;
+    combine.rows = 1;
+    combine.count = static_cast<size_t>(problem_.out.frame_positions());
+    combine.lanes = static_cast<size_t>(std::min<int64_t>(kernels.lanes, problem_.out.c - c));
+    combine.in_step = combine.out_step = problem_.out.c;
+    combine.out_element = problem_.element;
+    combine.bias = problem_.bias == nullptr ? nullptr : problem_.bias + c;
+    combine.residual = residual == nullptr ? nullptr : &added;
+    combine.residual_step = problem_.out.c;
+    combine.residual_element = problem_.element;
+    combine.activation = problem_.step->activation;
+    kernels.combine(combine);
+  }
 }
 
 void DirectConv::StartFromResidual(int64_t frame, const Buffers& buffers) const {
@@ -175,15 +186,15 @@ void DirectConv::StartFromResidual(int64_t frame, const Buffers& buffers) const 
     const size_t from = static_cast<size_t>(piece) * kPiece;
     const void* in = residual + from * ElementSize(problem_.element);
     void* out = sums + from * sizeof(float);
-    const float one = 1;
+    const CombineTerm term{0, 1};
+    const int end = 1;
     Combine combine;
     combine.in = &in;
     combine.out = &out;
-    combine.matrix = &one;
-    combine.cols = combine.rows = 1;
-    combine.length = std::min(kPiece, count - from);
+    combine.ends = &end;
+    combine.terms = &term;
     combine.in_element = problem_.element;
-    GetKernels().combine(combine);
+    CombineRow(GetKernels(), combine, std::min(kPiece, count - from));
   });
 }
 

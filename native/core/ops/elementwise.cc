@@ -32,7 +32,8 @@ std::vector<float> ChannelValues(const Tensor& tensor) {
 
 // out = activation(sum of the inputs), elementwise.
 void RunSum(const std::vector<Tensor>& in, const Activation& activation, const Tensor& out) {
-  const std::vector<float> ones(in.size(), 1.0f);
+  const CombineTerm terms[2] = {{0, 1}, {1, 1}};
+  const int end = static_cast<int>(in.size());
   ForPieces(out.volume.elements(), [&](int64_t from, size_t count) {
     const void* inputs[2] = {};
     for (size_t i = 0; i < in.size(); ++i) inputs[i] = ElementAt(in[i], from);
@@ -40,13 +41,11 @@ void RunSum(const std::vector<Tensor>& in, const Activation& activation, const T
     Combine combine;
     combine.in = inputs;
     combine.out = &output;
-    combine.matrix = ones.data();
-    combine.cols = static_cast<int>(in.size());
-    combine.rows = 1;
-    combine.length = count;
+    combine.ends = &end;
+    combine.terms = terms;
     combine.in_element = combine.out_element = out.element;
     combine.activation = activation;
-    GetKernels().combine(combine);
+    CombineRow(GetKernels(), combine, count);
   });
 }
 
@@ -134,8 +133,9 @@ void Deinterleave(const Tensor& in, float* planar) {
   constexpr int64_t kPositions = 1024;
   ParallelFor((positions + kPositions - 1) / kPositions, [&](int64_t piece) {
     const int64_t from = piece * kPositions;
-    GetKernels().deinterleave(in.At(from), in.element, static_cast<size_t>(in.volume.c),
-                              planar + from, static_cast<size_t>(positions),
+    GetKernels().deinterleave(in.At(from), static_cast<size_t>(in.volume.c), in.element,
+                              static_cast<size_t>(in.volume.c), planar + from,
+                              static_cast<size_t>(positions),
                               static_cast<size_t>(std::min(kPositions, positions - from)));
   });
 }

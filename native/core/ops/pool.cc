@@ -31,15 +31,15 @@ int64_t CountAt(const Step& step, size_t axis, const Taps& taps, int64_t size) {
   return std::min(taps.start + step.window.kernel[axis], padded_end) - taps.start;
 }
 
-// `index` counts the output's rows; `in` begins under output plane `first_plane`.
-void PoolRow(const Step& step, const Tensor& in, const Tensor& out, int64_t index,
-             int64_t first_plane) {
+// `in` begins under output row `first`.
+void PoolRow(const Step& step, const Tensor& in, const Tensor& out, const BlockOrigin& at,
+             const BlockOrigin& first) {
   const Window& w = step.window;
   const Volume& from = in.volume;
   const Volume& to = out.volume;
-  const Taps t = TapsAt(w, 0, index / (to.d * to.h), from.t);
-  const Taps d = TapsAt(w, 1, index / to.h % to.d - first_plane, from.d);
-  const Taps h = TapsAt(w, 2, index % to.h, from.h);
+  const Taps t = TapsAt(w, 0, at.t - first.t, from.t);
+  const Taps d = TapsAt(w, 1, at.d - first.d, from.d);
+  const Taps h = TapsAt(w, 2, at.h - first.h, from.h);
   std::vector<const void*> rows;
   for (int kt = t.first; kt < t.last; ++kt) {
     const int64_t frame = t.start + int64_t{kt} * w.dilations[0];
@@ -54,7 +54,7 @@ void PoolRow(const Step& step, const Tensor& in, const Tensor& out, int64_t inde
   WindowRow row;
   row.rows = rows.data();
   row.row_count = static_cast<int>(rows.size());
-  row.out = out.At(index * to.w);
+  row.out = out.At(((at.t * to.d + at.d) * to.h + at.h) * to.w);
   row.element = in.element;
   row.channels = static_cast<size_t>(from.c);
   row.in_width = from.w;
@@ -79,19 +79,41 @@ constexpr int64_t kPiece = 1024;
 
 }  // namespace
 
-void RunPool(const Step& step, const Tensor& in, const Tensor& out) {
-  const Volume& v = out.volume;
-  ParallelFor(v.t * v.d * v.h, [&](int64_t index) { PoolRow(step, in, out, index, 0); });
+bool FollowsBlocks(const Step& step) {
+  const Window& w = step.window;
+  const auto divides = [&w](size_t axis) {
+    return w.kernel[axis] == w.strides[axis] && w.dilations[axis] == 1 && w.pads[axis] == 0 &&
+           w.pads[axis + 4] == 0;
+  };
+  return step.kind == StepKind::kMaxPool && divides(1) && divides(2) && !step.ceil_mode;
 }
 
-void RunPoolSlab(const Step& step, const Tensor& in, const Tensor& out, int64_t from,
-                 int64_t count) {
+bool KeepsFrames(const Step& step) {
+  const Window& w = step.window;
+  return w.kernel[0] == 1 && w.strides[0] == 1 && w.pads[0] == 0 && w.pads[4] == 0;
+}
+
+void RunPool(const Step& step, const Tensor& in, const Tensor& out) {
   const Volume& v = out.volume;
-  ParallelFor(v.t * count * v.h, [&](int64_t index) {
-    const int64_t frame = index / (count * v.h);
-    const int64_t plane = from + index / v.h % count;
-    PoolRow(step, in, out, (frame * v.d + plane) * v.h + index % v.h, from);
+  ParallelFor(v.t * v.d * v.h, [&](int64_t index) {
+    PoolRow(step, in, out, {index / (v.d * v.h), index / v.h % v.d, index % v.h}, {});
   });
+}
+
+void RunPoolBlock(const Step& step, const Tensor& block, const BlockOrigin& origin,
+                  const Tensor& out) {
+  const Volume& v = block.volume;
+  const int64_t depth = step.window.strides[1];
+  const int64_t height = step.window.strides[2];
+  const BlockOrigin first{KeepsFrames(step) ? origin.t : 0, origin.d / depth, origin.h / height};
+  const int64_t end_t = KeepsFrames(step) ? origin.t + v.t : out.volume.t;
+  const int64_t end_d = (origin.d + v.d) / depth;
+  const int64_t end_h = (origin.h + v.h) / height;
+  for (int64_t t = first.t; t < end_t; ++t) {
+    for (int64_t d = first.d; d < end_d; ++d) {
+      for (int64_t h = first.h; h < end_h; ++h) PoolRow(step, block, out, {t, d, h}, first);
+    }
+  }
 }
 
 void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out) {

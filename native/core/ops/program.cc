@@ -52,13 +52,9 @@ int PoolAfter(const Plan& plan, size_t index) {
     reader = static_cast<int>(i);
   }
   if (reader == -1) return -1;
-  const Step& pool = plan.steps[Index(reader)];
-  const Window& w = pool.window;
-  const bool slabs = w.kernel[1] == w.strides[1] && w.dilations[1] == 1 && w.pads[1] == 0 &&
-                     w.pads[5] == 0 && !pool.ceil_mode;
   // What lies between the two must not need the pool's place.
   const bool next = Index(reader) == index + 1;
-  return pool.kind == StepKind::kMaxPool && slabs && next ? reader : -1;
+  return FollowsBlocks(plan.steps[Index(reader)]) && next ? reader : -1;
 }
 
 Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector<Volume>& inputs,
@@ -73,7 +69,7 @@ Result<std::unique_ptr<Program>> Program::Make(Layers& layers, const std::vector
   program->pool_.assign(layers.plan.steps.size(), -1);
   program->pooled_.assign(layers.plan.steps.size(), false);
   SENTINODE_RETURN_IF_ERROR(program->ChooseForms(tried));
-  program->PlanMemory(!tried.empty());
+  program->PlanMemory();
   return program;
 }
 
@@ -113,70 +109,88 @@ Status Program::ChooseForm(size_t index, bool tuning) {
   ConvProblem problem =
       layers_.Problem(index, volumes_[Index(step.in[0])], volumes_[Index(step.out)], threads_);
   const int pool = tuning ? -1 : PoolAfter(layers_.plan, index);
-  if (pool >= 0) problem.slab_multiple = layers_.plan.steps[Index(pool)].window.kernel[1];
+  if (pool >= 0) {
+    problem.pool = &layers_.plan.steps[Index(pool)];
+    problem.pooled = volumes_[Index(problem.pool->out)];
+  }
+  problem.planar_in = !tuning && BorderInput(index) >= 0;
+  problem.planar_out = !tuning && BorderOutput(index) >= 0;
   const std::vector<ConvChoice> possible = ConvCandidates(problem, layers_.plan.exact_taps);
   const TuningEntry* entry = layers_.tuning.Nearest(static_cast<int>(index), problem.in);
   // Without a measurement nothing is known of a fast form's error: the last candidate is exact.
-  // What oneDNN refuses, the narrow form does.
+  // What oneDNN refuses, the tiled form does.
   const ConvChoice wanted = entry != nullptr ? Fit(problem, entry->choice) : possible.back();
-  for (const ConvChoice& choice :
-       {wanted, possible.back(), ConvChoice{ConvKind::kNarrow, 0, Element::kFloat32}}) {
+  for (const ConvChoice& choice : {wanted, possible.back()}) {
     auto form = MakeConvForm(problem, choice, layers_.parameters[index].weights);
     if (form.ok()) {
       forms_[index] = std::move(form.value());
       choices_[index] = choice;
-      if (pool >= 0 && forms_[index]->SlabDepth() > 0) pool_[index] = pool;
+      if (pool >= 0 && forms_[index]->Pools()) pool_[index] = pool;
       return Status::Ok();
     }
-    if (choice.kind == ConvKind::kNarrow) return form.status();
   }
-  return Status::Ok();
+  return Status("INTERNAL", "a convolution has no form");
 }
 
-// Which values lie outside the arena, and which are converted before or after a step. A convolution
-// that can takes the border as it is, unless it is about to be measured against others.
-void Program::PlanBorders(bool tuning, const std::vector<int>& first) {
+// The region's input that a convolution alone reads, and might read as it is; or -1.
+int Program::BorderInput(size_t index) const {
   const Plan& plan = layers_.plan;
-  std::vector<int> readers(volumes_.size(), 0);
+  const int value = plan.steps[index].in[0];
+  int reads = 0;
   for (const Step& step : plan.steps) {
-    for (const int value : Reads(step)) ++readers[Index(value)];
+    const std::vector<int> values = Reads(step);
+    reads += static_cast<int>(std::count(values.begin(), values.end(), value));
   }
+  for (size_t i = 0; reads == 1 && i < plan.inputs.size(); ++i) {
+    if (plan.inputs[i].value == value) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+// The region's output that a convolution might write as it is; or -1.
+int Program::BorderOutput(size_t index) const {
+  const Plan& plan = layers_.plan;
+  const int value = plan.steps[index].out;
+  for (const Step& step : plan.steps) {
+    const std::vector<int> values = Reads(step);
+    if (std::find(values.begin(), values.end(), value) != values.end()) return -1;
+  }
+  const auto found = std::find(plan.outputs.begin(), plan.outputs.end(), value);
+  return found == plan.outputs.end() ? -1 : static_cast<int>(found - plan.outputs.begin());
+}
+
+// Which values lie outside the arena, and which are converted before or after a step.
+void Program::PlanBorders(const std::vector<int>& first) {
+  const Plan& plan = layers_.plan;
   loads_.resize(plan.steps.size());
   stores_.resize(plan.steps.size());
   planar_in_.assign(plan.steps.size(), -1);
   planar_out_.assign(plan.steps.size(), -1);
   external_.assign(volumes_.size(), kInside);
-  const auto takes_planar = [&](size_t step) {
-    return !tuning && forms_[step] != nullptr && forms_[step]->TakesPlanar();
-  };
+  for (size_t step = 0; step < plan.steps.size(); ++step) {
+    if (forms_[step] == nullptr) continue;
+    if (forms_[step]->TakesPlanarIn()) planar_in_[step] = BorderInput(step);
+    if (forms_[step]->TakesPlanarOut()) planar_out_[step] = BorderOutput(step);
+    if (planar_in_[step] >= 0) external_[Index(plan.steps[step].in[0])] = kElsewhere;
+    if (planar_out_[step] >= 0) external_[Index(plan.steps[step].out)] = kElsewhere;
+  }
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const size_t value = Index(plan.inputs[i].value);
-    if (readers[value] == 0) continue;
+    if (first[value] < 0 || external_[value] == kElsewhere) continue;
     const Volume& v = volumes_[value];
-    const size_t step = static_cast<size_t>(first[value]);
     if ((v.c == 1 || v.positions() == 1) && layers_.element == Element::kFloat32) {
       external_[value] = static_cast<int>(i);  // the same in both layouts
-    } else if (readers[value] == 1 && takes_planar(step) &&
-               plan.steps[step].in[0] == plan.inputs[i].value) {
-      external_[value] = kElsewhere;
-      planar_in_[step] = static_cast<int>(i);
     } else {
-      loads_[step].push_back(i);
+      loads_[static_cast<size_t>(first[value])].push_back(i);
     }
   }
   for (size_t i = 0; i < plan.outputs.size(); ++i) {
     const size_t value = Index(plan.outputs[i]);
-    const size_t step = static_cast<size_t>(first[value]);
-    if (readers[value] == 0 && takes_planar(step)) {
-      external_[value] = kElsewhere;
-      planar_out_[step] = static_cast<int>(i);
-    } else {
-      stores_[step].push_back(i);
-    }
+    if (external_[value] != kElsewhere) stores_[static_cast<size_t>(first[value])].push_back(i);
   }
 }
 
-void Program::PlanMemory(bool tuning) {
+void Program::PlanMemory() {
   const Plan& plan = layers_.plan;
   const size_t values = volumes_.size();
   const int none = -1;
@@ -190,7 +204,7 @@ void Program::PlanMemory(bool tuning) {
     }
     first[Index(plan.steps[i].out)] = last[Index(plan.steps[i].out)] = now;
   }
-  PlanBorders(tuning, first);
+  PlanBorders(first);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     if (pool_[i] < 0) continue;
     external_[Index(plan.steps[i].out)] = kElsewhere;
@@ -223,14 +237,7 @@ void Program::PlanMemory(bool tuning) {
   }
   const size_t workspaces = buffers.size();
   for (size_t i = 0; i < plan.steps.size(); ++i) {
-    size_t bytes = forms_[i] ? forms_[i]->workspace_bytes() : 0;
-    slab_offsets_.push_back((bytes + 63) / 64 * 64);
-    if (pool_[i] >= 0) {
-      const Volume& v = volumes_[Index(plan.steps[i].out)];
-      bytes =
-          slab_offsets_[i] + static_cast<size_t>(v.t * forms_[i]->SlabDepth() * v.h * v.w * v.c) *
-                                 ElementSize(layers_.element);
-    }
+    const size_t bytes = forms_[i] ? forms_[i]->workspace_bytes() : 0;
     buffers.push_back({bytes, static_cast<int>(i), static_cast<int>(i)});
   }
   const ArenaPlan arena = PlanArena(buffers);
@@ -271,7 +278,8 @@ ConvForm::Buffers Program::ConvBuffers(size_t index, const Row& row) const {
   const Step& step = layers_.plan.steps[index];
   ConvForm::Buffers buffers;
   buffers.in = At(step.in[0], row).data;
-  buffers.out = At(step.out, row).data;
+  const int out = pool_[index] < 0 ? step.out : layers_.plan.steps[Index(pool_[index])].out;
+  buffers.out = At(out, row).data;
   if (step.residual != kNoValue) buffers.residual = At(step.residual, row).data;
   if (planar_in_[index] >= 0) {
     buffers.planar_in = row.inputs[static_cast<size_t>(planar_in_[index])];
@@ -280,17 +288,6 @@ ConvForm::Buffers Program::ConvBuffers(size_t index, const Row& row) const {
     buffers.planar_out = row.outputs[static_cast<size_t>(planar_out_[index])];
   }
   buffers.workspace = row.arena + workspace_offsets_[index];
-  if (pool_[index] >= 0) {
-    const Step& pool = layers_.plan.steps[Index(pool_[index])];
-    Tensor slab = At(step.out, row);
-    slab.data = buffers.out = buffers.workspace + slab_offsets_[index];
-    slab.volume.d = forms_[index]->SlabDepth();
-    const Tensor pooled = At(pool.out, row);
-    buffers.after_slab = [&pool, slab, pooled](int64_t from, int64_t count) {
-      const int64_t stride = pool.window.strides[1];
-      RunPoolSlab(pool, slab, pooled, from / stride, (from + count) / stride - from / stride);
-    };
-  }
   return buffers;
 }
 

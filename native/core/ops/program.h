@@ -13,7 +13,8 @@
 
 namespace sentinode::ops {
 
-// The max pool that alone reads what a convolution writes, and can do so slab by slab; or -1.
+// The max pool that alone reads what a convolution writes, and can be applied to it block by block;
+// or -1.
 int PoolAfter(const Plan& plan, size_t step);
 
 class Program {
@@ -57,8 +58,10 @@ class Program {
   Program(Layers& layers, int threads) : layers_(layers), threads_(threads) {}
   Status ChooseForms(const std::vector<bool>& tried);
   Status ChooseForm(size_t step, bool tuning);
-  void PlanBorders(bool tuning, const std::vector<int>& first);
-  void PlanMemory(bool tuning);
+  int BorderInput(size_t step) const;
+  int BorderOutput(size_t step) const;
+  void PlanBorders(const std::vector<int>& first);
+  void PlanMemory();
   Tensor At(int value, const Row& row) const;
 
   Layers& layers_;
@@ -73,10 +76,9 @@ class Program {
   // Index of the region input or output that a step converts itself, or -1; by step.
   std::vector<int> planar_in_;
   std::vector<int> planar_out_;
-  // The pool that a convolution feeds slab by slab, and whether a step is such a pool; by step.
+  // The pool that a convolution applies, and whether a step is such a pool; by step.
   std::vector<int> pool_;
   std::vector<bool> pooled_;
-  std::vector<size_t> slab_offsets_;         // by step, into the workspace
   std::vector<size_t> offsets_;              // by value
   std::vector<size_t> workspace_offsets_;    // by step
   std::vector<std::vector<size_t>> loads_;   // by step: inputs that are converted before it

@@ -14,50 +14,69 @@ enum class Element : uint8_t { kFloat32, kBfloat16 };
 
 constexpr size_t ElementSize(Element element) { return element == Element::kFloat32 ? 4 : 2; }
 
+inline const void* MovedBy(const void* data, int64_t elements, Element element) {
+  return static_cast<const uint8_t*>(data) + elements * static_cast<int64_t>(ElementSize(element));
+}
+inline void* MovedBy(void* data, int64_t elements, Element element) {
+  return static_cast<uint8_t*>(data) + elements * static_cast<int64_t>(ElementSize(element));
+}
+
 // The tail that cyclic per-channel arrays repeat from their beginning, so that a vector may be read
 // at any channel.
 inline constexpr size_t kCyclicTail = 64;
 
-// Most rows or columns of a Combine matrix.
-inline constexpr int kMaxCombine = 32;
+// One summand: how much of which array.
+struct CombineTerm {
+  int array = 0;
+  float factor = 0;
+};
+inline constexpr int kMaxCombineTerms = 10;
 
-// out[r][i] = activation(sum over c of matrix[r * cols + c] * in[c][i] + bias[(phase + i) %
-// channels]
-// + residual[r][i]), i < length.
+// Sums of arrays: out[r] = activation(bias + residual[r] + sum over r's terms of factor *
+// in[array]), where an array is `count` vectors of `lanes` elements each.
 struct Combine {
-  const void* const* in = nullptr;  // cols pointers
+  const void* const* in = nullptr;
   void* const* out = nullptr;  // rows pointers, none of which is read again before it is written
-  const float* matrix = nullptr;
-  int cols = 0;
+  const int* ends = nullptr;   // rows numbers: where among the terms each row's end
+  const CombineTerm* terms = nullptr;
   int rows = 0;
-  size_t length = 0;
+  size_t count = 0;
+  size_t lanes = 0;  // 1 to Kernels::lanes
+  // Elements from an array's begin to its first vector, and from a vector to the next.
+  ptrdiff_t in_from = 0;
+  ptrdiff_t in_step = 0;
+  ptrdiff_t out_from = 0;
+  ptrdiff_t out_step = 0;
   Element in_element = Element::kFloat32;
   Element out_element = Element::kFloat32;
   // The epilogue; all of it may be absent.
-  const float* bias = nullptr;  // channels + kCyclicTail numbers
-  size_t channels = 1;
-  size_t phase = 0;
-  const void* const* residual = nullptr;  // rows pointers of out_element
+  const float* bias = nullptr;            // lanes numbers
+  const void* const* residual = nullptr;  // rows pointers to first vectors
+  ptrdiff_t residual_step = 0;
+  Element residual_element = Element::kFloat32;
   Activation activation;
 };
 
-// One tile of a convolution with few input channels: out[w][lane] for neighbouring output positions
-// and one vector of output channels, summed over terms (an input frame with the weights of one tap
-// or one product) and over the taps of depth, height and width. Neighbouring positions must be
-// neighbours in memory: that keeps the addresses constant, and the loop as fast as the processor
-// multiplies.
-struct NarrowTile {
-  const float* const* sources = nullptr;  // per term: the input row under the first taps of D and H
-  const float* const* weights = nullptr;  // per term: [kd][kh][row tap][lanes]
-  int terms = 0;
-  int kernel_d = 1;
-  int kernel_h = 1;
-  int row_taps = 1;                      // taps along W, times channels
-  const int32_t* tap_offsets = nullptr;  // per row tap: floats from the row to position 0's input
-  ptrdiff_t step_d = 0;                  // floats between rows of neighbouring taps
-  ptrdiff_t step_h = 0;
+// One tile of a convolution: out[position][lane] for neighbouring output positions and one vector
+// of output channels, summed over `rows` pairs of an input row and the weights that it meets.
+// What is multiplied are words: floats, or pairs of bfloat16 channels.
+struct ProductTile {
+  const void* const* sources = nullptr;  // per row: `source_from` words before the one that lies
+                                         // under position 0 and the first tap
+  ptrdiff_t source_from = 0;
+  const void* const* weights = nullptr;  // per row: [channel][tap][lanes], words
+  int rows = 0;
+  int channels = 0;                        // words of an input position
+  ptrdiff_t block_step = 0;                // words between blocks of `step` channels
+  int taps = 0;                            // along W; unless sliding:
+  const ptrdiff_t* tap_offsets = nullptr;  // per tap: words from the first one's input
   float* out = nullptr;
-  size_t out_stride = 0;  // floats between out[w] and out[w + 1]
+};
+
+// Computes `width` positions, whose inputs are `step` words apart.
+struct ProductKernel {
+  void (*run)(const ProductTile&);
+  int width;
 };
 
 // One row (along W) of a pool or of a depthwise convolution.
@@ -100,10 +119,12 @@ struct ScaleShift {
 
 struct Kernels {
   const char* name;
-  int lanes;         // floats of a vector
-  int narrow_width;  // widest NarrowTile
+  int lanes;  // floats of a vector
   void (*combine)(const Combine&);
-  void (*narrow_tile)(const NarrowTile&, int width);  // 1 <= width <= narrow_width
+  // The narrowest kernel for `width` positions, or the widest there is. `step` is 1, 8 or 16 (8 in
+  // bfloat16). `slide`: three taps along W, at neighbouring positions. Null where this processor
+  // does not multiply the element.
+  ProductKernel (*product)(Element element, int step, bool slide, int width);
   void (*max_pool_row)(const WindowRow&);
   void (*average_pool_row)(const WindowRow&);
   void (*depthwise_row)(const WindowRow&);
@@ -117,13 +138,17 @@ struct Kernels {
   // best[c] = max(best[c], x) over positions.
   void (*channel_max)(const void* in, Element element, size_t positions, size_t channels,
                       float* best);
-  // Planar [c][stride] to channels-last [position][c] and back, for a range of positions.
+  // Planar [c][plane] to channels-last [position][c] and back, from [position][stride], for a range
+  // of positions.
   void (*interleave)(const float* in, size_t plane, size_t channels, void* out, Element element,
                      size_t positions);
-  void (*deinterleave)(const void* in, Element element, size_t channels, float* out, size_t plane,
-                       size_t positions);
+  void (*deinterleave)(const void* in, size_t stride, Element element, size_t channels, float* out,
+                       size_t plane, size_t positions);
   void (*convert)(const float* in, void* out, Element element, size_t length);
 };
+
+// `task` without its sizes, in one row of `length` contiguous elements. Without a bias or residual.
+void CombineRow(const Kernels& kernels, Combine task, size_t length);
 
 // For this processor; the same for the life of the process.
 const Kernels& GetKernels();

@@ -2,11 +2,11 @@
 if(SENTINODE_HAVE_ONEDNN)
   target_sources(sentinode_core PRIVATE
     native/core/ops/arena.cc
+    native/core/ops/axis_tiles.cc
     native/core/ops/conv.cc
     native/core/ops/conv_depthwise.cc
     native/core/ops/conv_direct.cc
-    native/core/ops/conv_fast.cc
-    native/core/ops/conv_narrow.cc
+    native/core/ops/conv_tiled.cc
     native/core/ops/elementwise.cc
     native/core/ops/geometry.cc
     native/core/ops/layers.cc
@@ -17,11 +17,16 @@ if(SENTINODE_HAVE_ONEDNN)
     native/core/ops/pool.cc
     native/core/ops/prepared_weights.cc
     native/core/ops/program.cc
+    native/core/ops/reference.cc
     native/core/ops/region.cc
     native/core/ops/register.cc
     native/core/ops/report.cc
     native/core/ops/side_file.cc
     native/core/ops/simd.cc
+    native/core/ops/tiled_outputs.cc
+    native/core/ops/tiled_shape.cc
+    native/core/ops/tiled_weights.cc
+    native/core/ops/tiled_worker.cc
     native/core/ops/toom_cook.cc
     native/core/ops/tuner.cc
     native/core/ops/tuning.cc

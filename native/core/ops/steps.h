@@ -27,10 +27,19 @@ std::vector<float> Cyclic(const float* values, int64_t channels);
 
 // Windows that lie wholly in the padding give 0 for an average and -infinity for a maximum.
 void RunPool(const Step& step, const Tensor& in, const Tensor& out);
-// Output planes [from, from + count) of a pool whose windows along depth neither overlap nor reach
-// into padding; `in` begins with the first input plane under them.
-void RunPoolSlab(const Step& step, const Tensor& in, const Tensor& out, int64_t from,
-                 int64_t count);
+// Of a max pool that FollowsBlocks, the outputs whose windows lie in `block`, all channels of a
+// part of the input that begins at `origin`; on this thread alone.
+struct BlockOrigin {
+  int64_t t = 0;
+  int64_t d = 0;
+  int64_t h = 0;
+};
+void RunPoolBlock(const Step& step, const Tensor& block, const BlockOrigin& origin,
+                  const Tensor& out);
+// Windows along depth and height neither overlap nor reach into padding.
+bool FollowsBlocks(const Step& step);
+// Each frame is pooled on its own. For others a block must hold all frames.
+bool KeepsFrames(const Step& step);
 void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out);
 // `scale` and `shift` as Cyclic gives them; out may be in.
 void RunScaleShift(const Tensor& in, const float* scale, const float* shift,

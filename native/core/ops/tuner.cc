@@ -1,17 +1,15 @@
 #include "core/ops/tuner.h"
 
-#include <time.h>
-
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <random>
 #include <utility>
 
+#include "core/base/clock.h"
 #include "core/ops/arena.h"
 #include "core/ops/program.h"
+#include "core/ops/reference.h"
 
 namespace sentinode::ops {
 namespace {
@@ -20,56 +18,19 @@ namespace {
 constexpr int kLeastRounds = 3;
 constexpr int kMostRounds = 12;
 constexpr double kContestMilliseconds = 500;
-// Forms are measured with their whole output written; what is pooled slab by slab never leaves the
-// cache, which was seen to spare a third.
-constexpr double kSlabCost = 0.7;
-constexpr size_t kSamples = size_t{1} << 15;
+// Forms are measured with their whole output written; what is pooled block by block never leaves
+// the cache, which was seen to spare a third.
+constexpr double kBlockCost = 0.7;
+// Outputs at which errors are measured, evenly over all of them.
+constexpr size_t kSamples = size_t{1} << 13;
 // Raw weights up to which all forms of a layer are ready at the same time: together theirs are ten
 // times as large.
 constexpr int64_t kMostFloatsTogether = 2 << 20;
 
-// Some of an output's values, evenly over it.
-std::vector<float> Sample(const void* data, Element element, size_t count) {
-  const size_t step = std::max<size_t>(1, count / kSamples) | 1;  // odd: meets every channel
-  std::vector<float> samples;
-  for (size_t i = 0; i < count; i += step) {
-    if (element == Element::kFloat32) {
-      samples.push_back(static_cast<const float*>(data)[i]);
-    } else {
-      const uint32_t bits = uint32_t{static_cast<const uint16_t*>(data)[i]} << 16;
-      float value;
-      std::memcpy(&value, &bits, sizeof value);
-      samples.push_back(value);
-    }
-  }
-  return samples;
-}
-
-double RelativeError(const std::vector<float>& expected, const std::vector<float>& found) {
-  double largest = 0;
-  double error = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const double difference =
-        std::abs(static_cast<double>(expected[i]) - static_cast<double>(found[i]));
-    if (std::isnan(difference)) return std::numeric_limits<double>::infinity();
-    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
-    error = std::max(error, difference);
-  }
-  return largest > 0 ? error / largest : error;
-}
-
-// The processor's time on this thread, which carries its even share of the work: unlike the time on
-// the wall, it does not grow while other programs are served.
-double ThreadMilliseconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
-}
-
 double RunTimed(const ConvForm& form, const ConvForm::Buffers& buffers) {
-  const double start = ThreadMilliseconds();
+  const double start = NowMs();
   const Status status = form.Run(buffers);
-  const double taken = ThreadMilliseconds() - start;
+  const double taken = NowMs() - start;
   return status.ok() ? taken : std::numeric_limits<double>::infinity();
 }
 
@@ -78,7 +39,7 @@ struct Contest {
   size_t step = 0;
   ConvProblem problem;
   std::vector<ConvChoice> choices;
-  // A pool follows that narrow forms feed while their output is in the cache.
+  // A pool follows that tiled forms apply while their output is in the cache.
   bool feeds_pool = false;
   ConvForm::Buffers buffers;
   Arena workspace;
@@ -90,6 +51,9 @@ struct Contest {
     for (const int k : s.window.kernel) floats *= k;
     return floats <= kMostFloatsTogether;
   }
+  size_t outputs() const { return static_cast<size_t>(problem.out.elements()); }
+  // Odd, so that samples meet every channel.
+  size_t sample_step() const { return std::max<size_t>(1, outputs() / kSamples) | 1; }
 };
 
 // Forms that run in turns, with weights of their own: what loses is not kept.
@@ -112,30 +76,18 @@ class Contestants {
   std::vector<std::pair<ConvChoice, std::unique_ptr<ConvForm>>> forms_;
 };
 
-// What the layer gives in float32, whatever its values are; by the direct form where there is one.
-std::vector<float> Expected(Contest& contest) {
-  const ConvChoice narrow{ConvKind::kNarrow, 0, Element::kFloat32};
-  const bool exact = contest.problem.element == Element::kFloat32;
-  const Contestants reference(
-      contest, {exact ? ConvCandidates(contest.problem, true).back() : narrow, narrow});
-  if (reference.forms().empty()) return {};
-  RunTimed(*reference.forms().front().second, contest.buffers);
-  return Sample(contest.buffers.out, contest.problem.element,
-                static_cast<size_t>(contest.problem.out.elements()));
-}
-
 // The forms take turns, so that a machine that slows down for a while slows them all.
 void Measure(Contest& contest, const std::vector<ConvChoice>& choices,
              const std::vector<float>& expected, TuningEntry& entry) {
   const Contestants contestants(contest, choices);
-  const size_t count = static_cast<size_t>(contest.problem.out.elements());
   const size_t first = entry.measured.size();
   for (const auto& [choice, form] : contestants.forms()) {
     Measurement m;
     m.choice = choice;
     m.milliseconds = std::numeric_limits<double>::infinity();
     RunTimed(*form, contest.buffers);  // warms up, and does not count
-    m.error = RelativeError(expected, Sample(contest.buffers.out, contest.problem.element, count));
+    m.error = RelativeError(expected, SampleValues(contest.buffers.out, contest.problem.element,
+                                                   contest.outputs(), contest.sample_step()));
     entry.measured.push_back(m);
   }
   double spent = 0;
@@ -155,22 +107,20 @@ TuningEntry Decide(Contest& contest) {
   TuningEntry entry;
   entry.step = static_cast<int>(contest.step);
   entry.in = contest.problem.in;
-  const std::vector<float> expected = Expected(contest);
+  const std::vector<float> expected =
+      ReferenceSamples(contest.problem, contest.buffers, contest.sample_step());
   if (contest.together()) {
     Measure(contest, contest.choices, expected, entry);
   } else {
     for (const ConvChoice& choice : contest.choices) Measure(contest, {choice}, expected, entry);
   }
-  // What oneDNN refuses, the narrow form does.
-  const ConvChoice narrow{ConvKind::kNarrow, 0, Element::kFloat32};
-  if (entry.measured.empty()) Measure(contest, {narrow}, expected, entry);
-  entry.choice = narrow;
+  entry.choice = ExactTiled();
   if (entry.measured.empty()) return entry;
   const bool bfloat = contest.problem.element == Element::kBfloat16;
   const double tolerance = bfloat ? kBfloat16Tolerance : kTolerance;
   const auto cost = [&contest](const Measurement& m) {
-    const bool slabs = m.choice.kind == ConvKind::kNarrow || m.choice.kind == ConvKind::kNarrowFast;
-    return m.milliseconds * (slabs && contest.feeds_pool ? kSlabCost : 1);
+    const bool blocks = m.choice.kind == ConvKind::kTiled;
+    return m.milliseconds * (blocks && contest.feeds_pool ? kBlockCost : 1);
   };
   const Measurement* best = &entry.measured.back();
   for (const Measurement& m : entry.measured) {

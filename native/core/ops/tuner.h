@@ -8,8 +8,8 @@
 
 namespace sentinode::ops {
 
-// Largest error of a form, measured on the layer's own weights against the direct form in float32,
-// as a share of the output's largest value.
+// Largest error of a form, measured on the layer's own weights against loops in double
+// precision, as a share of the output's largest value.
 inline constexpr double kTolerance = 1e-4;
 inline constexpr double kBfloat16Tolerance = 5e-3;
 

@@ -17,6 +17,7 @@
 #include "core/base/hash.h"
 #include "core/ops/onednn.h"
 #include "core/ops/simd.h"
+#include "core/ops/toom_cook.h"
 
 namespace sentinode::ops {
 namespace {
@@ -45,18 +46,19 @@ std::string ProcessorName() {
 }
 
 void Write(std::ostream& out, const ConvChoice& choice) {
-  out << static_cast<int>(choice.kind) << ' ' << choice.tile << ' '
+  out << static_cast<int>(choice.kind) << ' ' << choice.frames << ' ' << choice.planes << ' '
       << static_cast<int>(choice.products);
 }
 
 bool Read(std::istream& in, ConvChoice& choice) {
   int kind = 0;
   int products = 0;
-  if (!(in >> kind >> choice.tile >> products)) return false;
+  if (!(in >> kind >> choice.frames >> choice.planes >> products)) return false;
   choice.kind = static_cast<ConvKind>(kind);
   choice.products = static_cast<Element>(products);
-  return kind >= 0 && kind <= static_cast<int>(ConvKind::kDepthwise) && choice.tile >= 0 &&
-         choice.tile <= 16 && (products == 0 || products == 1);
+  return kind >= 0 && kind <= static_cast<int>(ConvKind::kDepthwise) && choice.frames >= 1 &&
+         choice.frames <= kMaxTileOutputs && choice.planes >= 1 &&
+         choice.planes <= kMaxTileOutputs && (products == 0 || products == 1);
 }
 
 }  // namespace
