@@ -24,7 +24,11 @@ export function addSimulateCommand(program: Command): void {
     .option('--exams <n>', 'how many', wholeFrom(1), 10)
     .option('--seed <s>', 'cohorts of different seeds share no exam', wholeFrom(0), 1)
     .option('--first <i>', 'index of the first exam: any exam of a cohort can be made alone', wholeFrom(0), 0)
-    .addOption(new Option('--format <format>', 'NIfTI').choices(['nifti']).default('nifti'))
+    .addOption(
+      new Option('--format <format>', 'a NIfTI file an exam, or a folder of DICOM files as vendors send it')
+        .choices(['nifti', 'dicom'])
+        .default('nifti'),
+    )
     .option('--masks', 'write the true lesions as well')
     .option('--jobs <n>', 'threads', wholeFrom(1), availableParallelism())
     .option('--json', 'one JSON document on stdout')

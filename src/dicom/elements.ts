@@ -52,9 +52,13 @@ export function decimal(value: number): string {
 /** A UID that stands for a number of at most 128 bits (PS3.5, B.2). */
 export const uidOf = (hex: string): string => `2.25.${BigInt(`0x${hex}`)}`
 
-/** The same UID for the same name, anywhere. */
-export const uidFrom = (name: string): string =>
-  uidOf(createHash('sha256').update(name).digest('hex').slice(0, 32))
+/** The same UID for the same name, anywhere: a UUID of version 8, made of a hash (RFC 9562, 5.8). */
+export function uidFrom(name: string): string {
+  const bytes = createHash('sha256').update(name).digest().subarray(0, 16)
+  bytes[6] = (bytes[6]! & 0x0f) | 0x80
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  return uidOf(bytes.toString('hex'))
+}
 
 export const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 
