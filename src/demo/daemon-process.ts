@@ -13,9 +13,17 @@ export interface DaemonProcess {
 
 const builtMain = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 
-/** Starts `sentinode serve` as a process of its own and waits until it says that it serves. */
-export async function startDaemon(args: readonly string[], main = builtMain): Promise<DaemonProcess> {
-  const child = spawn(process.execPath, [main, 'serve', ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+/**
+ * Starts `sentinode serve` as a process of its own and waits until it says that it serves.
+ * @param program what Node.js is given to run sentinode
+ */
+export async function startDaemon(
+  args: readonly string[],
+  program: readonly string[] = [builtMain],
+): Promise<DaemonProcess> {
+  const child = spawn(process.execPath, [...program, 'serve', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const exit = once(child, 'exit') as Promise<[number | null]>
   for await (const line of createInterface({ input: child.stdout })) {
     const { msg, grpc, metrics } = JSON.parse(line) as Record<string, unknown>

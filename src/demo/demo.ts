@@ -1,173 +1,148 @@
-import { credentials } from '@grpc/grpc-js'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parse } from 'csv-parse/sync'
 import { colours } from '../colours.js'
-import {
-  GRPCInferenceServiceClient,
-  ModelInferRequest,
-  type ModelInferResponse,
-  type ModelStatistics,
-  type StatisticDuration,
-} from '../generated/grpc_service.js'
+import type { ModelStatistics, StatisticDuration } from '../generated/grpc_service.js'
+import { ownProgram, run } from './command.js'
 import { startDaemon, type DaemonProcess } from './daemon-process.js'
-import { crop, readExam } from './exam.js'
-import { CLINICAL, CROP, demoNetwork } from './network.js'
-import { LESION, phantomExam, PHANTOM } from './phantom.js'
+import { inferTogether } from './inference.js'
+import { changed, scrape } from './metrics.js'
+import { demoModel } from './model.js'
 
-const MODEL = 'demo4d'
+/** One exam of a cohort of its own, which no model was trained on. */
+const EXAM = ['--seed', '2024', '--first', '1', '--exams', '1'] as const
 const REQUESTS = 24
 
-/** `npm run demo`: a 4D network served from start to stop, on free ports, with nothing left behind. */
+/**
+ * `npm run demo`: a simulated exam goes the whole way, by the commands that a user would type, through a daemon
+ * on free ports. Nothing is left behind but the reports, whose folder is in the last line.
+ */
 export async function demo(print: (line: string) => void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sentinode-demo-'))
+  const [work, reports] = [join(folder, 'work'), join(folder, 'reports')]
   let daemon: DaemonProcess | null = null
+  let step = 0
+  const heading = (text: string): void => print(colours.bold(`\n${++step}. ${text}\n`))
+  const show = (lines: readonly string[]): void => lines.forEach((line) => print(`   ${line}`))
+  /** Runs a command, and shows how to type it. */
+  const command = async (args: readonly string[]): Promise<void> => {
+    const typed = args.map((arg) => arg.replace(folder, '$DEMO')).join(' ')
+    show([colours.dim(`$ sentinode ${typed}`)])
+    show((await run(args)).trimEnd().split('\n'))
+  }
   try {
-    writeRepository(join(folder, 'models'))
-    const examFile = join(folder, 'exam.nii.gz')
-    writeFileSync(examFile, phantomExam(7))
-
-    print(colours.bold('\n1. Start the daemon on free ports'))
-    daemon = await startDaemon([
-      ...['--models', join(folder, 'models'), '--grpc-port', '0', '--metrics-port', '0'],
-      ...['--cache-dir', join(folder, 'cache'), '--log-level', 'warn'],
+    heading('Simulate an exam, in the files that a scanner would send')
+    const exam = await simulateExam(join(work, 'cohort'))
+    show([
+      `${exam.files} DICOM files as those of ${exam.manufacturer}, with clinical values. No person stands behind them.`,
+      `Below, $DEMO is ${folder}`,
     ])
-    print(`   gRPC on ${daemon.grpc}, metrics on http://${daemon.metrics}/metrics`)
 
-    print(colours.bold('\n2. Read a 4D exam'))
-    const exam = readExam(examFile)
-    print(
-      `   NIfTI, ${exam.shape.join(' x ')} (phases, slices, rows, columns) at ${PHANTOM.spacingMm} mm, simulated`,
-    )
+    heading('See what they are')
+    await command(['inspect', exam.path])
 
-    print(
-      colours.bold(
-        `\n3. Send ${REQUESTS} concurrent requests: crops around as many points, with clinical values`,
-      ),
+    heading('Start the daemon on free ports')
+    const model = demoModel(join(work, 'models'))
+    daemon = await startDaemon(
+      [
+        ...['--models', model.repository, '--grpc-port', '0', '--metrics-port', '0'],
+        ...['--cache-dir', join(work, 'cache'), '--log-level', 'warn'],
+      ],
+      ownProgram(),
     )
+    show([`gRPC on ${daemon.grpc}, metrics on http://${daemon.metrics}/metrics`])
     const before = await scrape(daemon.metrics)
-    const client = new GRPCInferenceServiceClient(daemon.grpc, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': -1,
-    })
-    const answers = await Promise.all(
-      Array.from({ length: REQUESTS }, (_, i) => infer(client, crop(exam, pointNear(i)), i)),
+
+    heading('Screen the exam')
+    await command([
+      ...['screen', exam.path, '--server', daemon.grpc, '--model', model.name],
+      ...['--clinical', exam.clinical, '--report', 'html,sr', '--out', reports],
+    ])
+    show([colours.dim(`What the simulation knows: ${exam.truth}`)])
+
+    heading(
+      `Send ${REQUESTS} tensors at once to the same model, as clients of the Open Inference Protocol do`,
     )
-    for (const [i, [pn, cn]] of answers.entries()) {
-      if (i % 6 === 0)
-        print(`   request ${String(i).padStart(2)}: pN+ ${pn.toFixed(4)}  cN+ ${cn.toFixed(4)}`)
-    }
-    print(
-      colours.yellow('   The weights are drawn from a fixed seed, not trained: these numbers mean nothing.'),
-    )
+    const statistics = await inferTogether(daemon.grpc, model.name, REQUESTS)
+    show(batches(statistics))
 
-    printStatistics(await statistics(client), print)
+    heading('Where the time of a request went (mean)')
+    show(stages(statistics))
 
-    print(colours.bold('\n6. Lines of /metrics that changed'))
-    const after = await scrape(daemon.metrics)
-    for (const line of changed(before, after)) print(`   ${line}`)
-    client.close()
+    heading('Lines of /metrics that changed')
+    show(changed(before, await scrape(daemon.metrics)))
 
-    print(colours.bold('\n7. Stop'))
-    print(`   SIGTERM: drained, exit code ${String(await daemon.stop())}\n`)
+    heading('Stop')
+    const code = await daemon.stop()
     daemon = null
+    show([`SIGTERM: drained, exit code ${String(code)}`])
+    print(colours.bold(`\nThe report, to open in a browser: ${report(reports)}\n`))
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true })
+    throw error
   } finally {
     await daemon?.stop()
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(work, { recursive: true, force: true })
   }
 }
 
-function writeRepository(folder: string): void {
-  mkdirSync(join(folder, MODEL, '1'), { recursive: true })
-  writeFileSync(join(folder, MODEL, '1', 'model.onnx'), demoNetwork())
-  writeFileSync(
-    join(folder, MODEL, 'config.pbtxt'),
-    'max_batch_size: 8\ndynamic_batching { max_queue_delay_microseconds: 2000 }\n',
-  )
+interface DemoExam {
+  readonly path: string
+  readonly clinical: string
+  readonly files: number
+  readonly manufacturer: string
+  /** For people. */
+  readonly truth: string
 }
 
-/** Points on a small spiral around the lesion. */
-function pointNear(i: number): [number, number, number] {
-  const [z, y, x] = LESION.centre
-  return [z + (i % 3) - 1, Math.round(y + (i / 4) * Math.cos(i)), Math.round(x + (i / 4) * Math.sin(i))]
-}
-
-async function infer(
-  client: GRPCInferenceServiceClient,
-  image: Uint8Array,
-  i: number,
-): Promise<[number, number]> {
-  const clinical = Float32Array.from([45 + i, i % 2, i % 3 === 0 ? 1 : 0, 20 + i, 1 + (i % 3)])
-  const shape = [1, 1, CROP.phases, CROP.depth, CROP.height, CROP.width]
-  const request = ModelInferRequest.fromPartial({
-    modelName: MODEL,
-    id: `demo-${i}`,
-    inputs: [
-      { name: 'image', datatype: 'FP32', shape: shape.map(BigInt) },
-      { name: 'clinical', datatype: 'FP32', shape: [1n, BigInt(CLINICAL.length)] },
-    ],
-    rawInputContents: [image, new Uint8Array(clinical.buffer)],
-  })
-  const response = await new Promise<ModelInferResponse>((resolve, reject) => {
-    client.modelInfer(request, (error, value) => {
-      if (error) reject(error)
-      else resolve(value)
-    })
-  })
-  const raw = Buffer.from(response.rawOutputContents[0] ?? [])
-  return [raw.readFloatLE(0), raw.readFloatLE(4)]
-}
-
-async function statistics(client: GRPCInferenceServiceClient): Promise<ModelStatistics> {
-  return new Promise((resolve, reject) => {
-    client.modelStatistics({ name: MODEL, version: '' }, (error, value) => {
-      if (error) {
-        reject(error)
-        return
-      }
-      const [first] = value.modelStats
-      if (first) resolve(first)
-      else reject(new Error(`no statistics for ${MODEL}`))
-    })
-  })
-}
-
-function printStatistics(stats: ModelStatistics, print: (line: string) => void): void {
-  print(colours.bold('\n4. Batches that formed'))
-  for (const batch of stats.batchStats) {
-    const { count, ns } = batch.computeInfer ?? { count: 0n, ns: 0n }
-    print(
-      `   ${String(batch.batchSize).padStart(2)} rows: ${count} times, ${milliseconds(ns, count)} ms a run`,
-    )
+async function simulateExam(cohort: string): Promise<DemoExam> {
+  await run(['simulate', '--out', cohort, '--format', 'dicom', '--json', ...EXAM])
+  const row = (table: string): Readonly<Record<string, string>> => {
+    const [first] = parse<Record<string, string>>(readFileSync(join(cohort, table)), { columns: true })
+    if (first === undefined) throw new Error(`expected an exam in ${table}`)
+    return first
   }
-  print(colours.bold('\n5. Where the time of a request went (mean)'))
-  const stages: [string, StatisticDuration | undefined][] = [
-    ['queue', stats.inferenceStats?.queue],
-    ['gather into the batch slot', stats.inferenceStats?.computeInput],
-    ['compute', stats.inferenceStats?.computeInfer],
-    ['scatter', stats.inferenceStats?.computeOutput],
-    ['whole request', stats.inferenceStats?.success],
+  const { path = '', manufacturer = '' } = row('exams.csv')
+  const { pn, cn, risk_pn, risk_cn } = row('truth.csv')
+  const status = (value: string | undefined, risk: string | undefined): string =>
+    `${value === '1' ? 'positive' : 'negative'} (true risk ${(100 * Number(risk)).toFixed(0)} %)`
+  return {
+    path: join(cohort, path),
+    clinical: join(cohort, 'clinical.csv'),
+    files: readdirSync(join(cohort, path)).length,
+    manufacturer,
+    truth: `pN+ ${status(pn, risk_pn)}, cN+ ${status(cn, risk_cn)}`,
+  }
+}
+
+function report(folder: string): string {
+  const page = readdirSync(folder).find((name) => name.endsWith('.html'))
+  if (page === undefined) throw new Error('expected a report')
+  return join(folder, page)
+}
+
+function batches({ batchStats }: ModelStatistics): string[] {
+  return batchStats.map(({ batchSize, computeInfer }) => {
+    const { count, ns } = computeInfer ?? { count: 0n, ns: 0n }
+    return `batches of ${String(batchSize).padStart(2)}: ${count}, ${milliseconds(ns, count)} ms a run`
+  })
+}
+
+function stages({ inferenceStats: spent }: ModelStatistics): string[] {
+  const named: [string, StatisticDuration | undefined][] = [
+    ['queue', spent?.queue],
+    ['gather into the batch slot', spent?.computeInput],
+    ['compute', spent?.computeInfer],
+    ['scatter', spent?.computeOutput],
+    ['whole request', spent?.success],
   ]
-  for (const [name, spent] of stages) {
-    print(`   ${name.padEnd(28)}${milliseconds(spent?.ns ?? 0n, spent?.count ?? 0n).padStart(9)} ms`)
-  }
+  return named.map(
+    ([name, { ns, count } = { ns: 0n, count: 0n }]) =>
+      `${name.padEnd(28)}${milliseconds(ns, count).padStart(9)} ms`,
+  )
 }
 
 function milliseconds(ns: bigint, count: bigint): string {
   return count === 0n ? '-' : (Number(ns / count) / 1e6).toFixed(2)
-}
-
-async function scrape(address: string): Promise<Map<string, string>> {
-  const text = await (await fetch(`http://${address}/metrics`)).text()
-  const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return new Map(samples.map((line) => [line.slice(0, line.lastIndexOf(' ')), line]))
-}
-
-/** Samples of our own and of Triton's names that moved; histogram buckets are left out. */
-function changed(before: Map<string, string>, after: Map<string, string>): string[] {
-  return [...after]
-    .filter(
-      ([name, line]) =>
-        /^(nv_|sentinode_|grpc_)/.test(name) && !name.includes('_bucket') && before.get(name) !== line,
-    )
-    .map(([, line]) => line)
 }
