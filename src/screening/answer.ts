@@ -88,6 +88,6 @@ export function makeAnswer(options: AnswerOptions): Answer {
       clinicalImputed: prepared.clinical.imputed,
     },
     warnings: prepared.warnings,
-    timingsMs: { preprocess: prepared.preprocessMs, ...options.timingsMs },
+    timingsMs: { ...options.timingsMs, preprocess: prepared.preprocessMs },
   }
 }

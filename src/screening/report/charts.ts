@@ -82,6 +82,10 @@ export function probabilityBar(finding: Finding): Markup {
       : { low: Math.max(0, shown - finding.spread), high: Math.min(1, shown + finding.spread) }
   const points = [...finding.operatingPoints].sort((a, b) => a.threshold - b.threshold)
   const height = 88 + points.length * 18
+  // A threshold's line runs through the number that it is close to.
+  const free = [0, 0.25, 0.5, 0.75, 1].filter((tick) =>
+    points.every(({ threshold }) => Math.abs(threshold - tick) * (right - left) > 14),
+  )
   const anchor = (at: number) => (at < left + 60 ? 'start' : at > right - 60 ? 'end' : 'middle')
   return html`<svg
     viewBox="0 0 ${width} ${height}"
@@ -101,7 +105,7 @@ export function probabilityBar(finding: Finding): Markup {
     <text class="value" x="${round(x(shown), 1)}" y="${middle - 16}" text-anchor="${anchor(x(shown))}">
       ${round(shown * 100, 1)} %
     </text>
-    ${[0, 0.25, 0.5, 0.75, 1].map((tick) => html`<text x="${round(x(tick), 1)}" y="${middle + 24}" text-anchor="middle">${tick}</text>`)}
+    ${free.map((tick) => html`<text x="${round(x(tick), 1)}" y="${middle + 24}" text-anchor="middle">${tick}</text>`)}
     ${points.map((point, i) => {
       const at = x(point.threshold)
       const below = middle + 50 + i * 18

@@ -39,12 +39,15 @@ export function answerToHtml(answer: Answer, pictures: Pictures | null): string 
         ${notice === undefined ? [] : [html`<p class="notice">${notice}</p>`]}
         <main>
           ${answer.findings.map(findingCard)} ${answer.warnings.length === 0 ? [] : [warnings(answer)]}
-          <section>
-            <h2>Enhancement over the crop</h2>
-            ${enhancementCurve(answer.used.phases)}
-          </section>
-          ${pictures === null ? [] : [phasePictures(answer, pictures)]} ${usedTable(answer)}
-          ${originTable(answer)}
+          ${pictures === null ? [] : [phasePictures(answer, pictures)]}
+          <div>
+            <section>
+              <h2>Enhancement over the crop</h2>
+              ${enhancementCurve(answer.used.phases)}
+            </section>
+            ${originTable(answer)}
+          </div>
+          ${usedTable(answer)}
         </main>
       </body>
     </html> `
@@ -85,8 +88,8 @@ function warnings(answer: Answer): Markup {
 }
 
 function phasePictures(answer: Answer, pictures: Pictures): Markup {
-  const shownHeight = Math.round(160 * (pictures.height / pictures.width) * pictures.aspect)
-  return html`<section>
+  const shape = `${pictures.width} / ${pictures.height * pictures.aspect}`
+  return html`<section class="wide">
     <h2>Slice of strongest enhancement</h2>
     <div class="pictures">
       ${pictures.pngs.map((png, i) => {
@@ -94,8 +97,7 @@ function phasePictures(answer: Answer, pictures: Pictures): Markup {
         const time = phase?.timeS === null || phase === undefined ? '' : `, ${phase.timeS.toFixed(0)} s`
         return html`<figure>
           <img
-            width="160"
-            height="${shownHeight}"
+            style="aspect-ratio: ${shape}"
             alt="phase ${i + 1}"
             src="data:image/png;base64,${png.toString('base64')}"
           />
