@@ -33,7 +33,7 @@ export interface LesionTissue {
 }
 
 const RADIUS_MM = { median: 9.5, spread: 0.14, range: [6.5, 14] } as const
-const CORE = { radius: 0.6, border: 0.08 } as const
+const CORE = { radius: 0.66, border: 0.08 } as const
 /** Edge of the patches of tissue. */
 const PATCH_MM = 7
 const SPICULES = 14
@@ -46,8 +46,8 @@ export function drawLesion(breast: Breast, { morphology }: Latents, random: Rand
     centre: place(breast, radiusMm, random),
     radiusMm,
     irregularity: 0.03 + 0.13 * degree * random.around(1, 0.1),
-    spiculation: 0.85 * degree * random.around(1, 0.1),
-    rim: 0.75 * degree * Math.min(1.1, random.around(1, 0.1)),
+    spiculation: 0.9 * degree * random.around(1, 0.1),
+    rim: 0.93 * degree * Math.min(1.06, random.around(1, 0.05)),
   }
 }
 
@@ -135,7 +135,7 @@ function surface(
   const spicules = Array.from({ length: SPICULES }, () => ({
     axis: random.direction(),
     tip: radiusMm * (1 + spiculation * random.between(0.5, 1.1)),
-    base: random.between(2.4, 3.4),
+    base: random.between(2.8, 3.8),
   }))
   return (x, y, z) => {
     const r = Math.hypot(x, y, z)

@@ -32,7 +32,7 @@ export interface RiskParameters {
 
 export const RISK: RiskParameters = {
   clusterSpread: 0.28,
-  pn: { intercept: -0.65, kinetics: 1.2, morphology: 1.2, interplay: 1.4, clinical: 1.05 },
+  pn: { intercept: -0.65, kinetics: 1.5, morphology: 1.35, interplay: 0.8, clinical: 1.35 },
   cn: { intercept: -2.2, kinetics: 0.45, morphology: 0.65, interplay: 0.45, clinical: 0.5, pn: 1.7 },
   clinicalScore: { age: -0.5, grade: 0.5, ki67: 0.35, her2: 0.5, er: 0.4, mean: 0.516, deviation: 0.834 },
 }
