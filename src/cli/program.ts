@@ -7,6 +7,7 @@ import { addProfileCommand } from './profile/command.js'
 import { addScreenCommand } from './screen/command.js'
 import { addServeCommand } from './serve.js'
 import { addSimulateCommand } from './simulate.js'
+import { addTensorsCommand } from './tensors/command.js'
 import { addVerifyCommand } from './verify/command.js'
 
 /** The command line. Commands throw; src/main.ts says why and sets the exit code. */
@@ -24,6 +25,7 @@ export function createProgram(): Command {
     addScreenCommand,
     addInspectCommand,
     addSimulateCommand,
+    addTensorsCommand,
     addDemoCommand,
   ]
   for (const add of commands) add(program)
