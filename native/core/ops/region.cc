@@ -36,13 +36,12 @@ void PinThreads([[maybe_unused]] int threads) {
   for (int i = 0; i < CPU_SETSIZE; ++i) {
     if (CPU_ISSET(i, &allowed)) processors.push_back(i);
   }
-#pragma omp parallel num_threads(threads)
-  {
+  ParallelTeam(threads, [&processors] {
     cpu_set_t own;
     CPU_ZERO(&own);
     CPU_SET(processors[static_cast<size_t>(ThreadIndex())], &own);
     sched_setaffinity(0, sizeof own, &own);
-  }
+  });
 #endif
 }
 
