@@ -119,7 +119,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
       warnings,
       check,
       run,
-      expect: () => scheduler.expect(),
+      expect: (requests) => scheduler.expect(requests),
       infer: async (request, context) => run(check(request), context),
       queue: () => {
         const { queuedRequests, queuedBytes, pendingRequests } = scheduler.stats()

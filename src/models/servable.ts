@@ -44,8 +44,8 @@ export interface ServableModel {
   check(request: DecodedRequest): CheckedRequest
   /** Queues and runs what was checked. Rejects as the scheduler does. */
   run(request: CheckedRequest, context: InferContext): Promise<Inference>
-  /** Announces a request that is still being made; unloading waits for it. Throws SHUTTING_DOWN. */
-  expect(): Expectation
+  /** Announces requests (one where not said) that are still being made; unloading waits for them. Throws SHUTTING_DOWN. */
+  expect(requests?: number): Expectation
   /** `check` and `run` in one. */
   infer(request: DecodedRequest, context: InferContext): Promise<Inference>
   /** Requests and bytes that wait; `pending` adds what is in a batch that does not run yet. */

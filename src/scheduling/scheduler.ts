@@ -88,21 +88,26 @@ export class ModelScheduler<P, R> {
    */
   submit(options: SubmitOptions<P>): Promise<Completion<R>> {
     const submitted = this.#submit(options)
-    options.expected?.settle()
+    options.expected?.arrived()
     return submitted
   }
 
   /**
    * Announces a request whose payload takes long to make (an exam is read first): a drain waits for it, until
    * it was submitted or given up or the drain's deadline comes.
+   * @param requests how many will come; Infinity where that is not known yet, until settled
    * @throws SentinodeError SHUTTING_DOWN
    */
-  expect(): Expectation {
+  expect(requests = 1): Expectation {
     if (this.#state !== 'open') throw shuttingDown()
+    let left = requests
     const expectation: Expectation = {
       settle: () => {
         this.#expected.delete(expectation)
         this.#checkEmpty()
+      },
+      arrived: () => {
+        if (--left === 0) expectation.settle()
       },
     }
     this.#expected.add(expectation)

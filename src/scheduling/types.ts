@@ -36,10 +36,12 @@ export interface SubmitOptions<P> {
   readonly expected?: Expectation
 }
 
-/** A request to come, whose payload is still being made. */
+/** Requests to come, whose payloads are still being made. */
 export interface Expectation {
   /** It will not come, or has come. Idempotent. */
   settle(): void
+  /** One of its requests has come. */
+  arrived(): void
 }
 
 /** One request of a batch as an instance sees it. */

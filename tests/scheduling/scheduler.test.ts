@@ -464,6 +464,24 @@ test('draining waits for a request that was announced, and lets it in', async (t
   t.deepEqual(batches(runner), [[1]])
 })
 
+test('several requests may be announced at once, also without saying how many', async (t) => {
+  const { clock, scheduler } = setup({})
+  const [two, many] = [scheduler.expect(2), scheduler.expect(Infinity)]
+  const drained: boolean[] = []
+  void scheduler.drain(clock.now() + 1000).then((inTime) => drained.push(inTime))
+  const answers: string[] = []
+  record(answers, 1, scheduler.submit({ ...request(1), expected: two }))
+  record(answers, 2, scheduler.submit({ ...request(2), expected: two }))
+  await rejects(t, scheduler.submit({ ...request(3), expected: two }), 'SHUTTING_DOWN')
+  for (const i of [4, 5, 6]) record(answers, i, scheduler.submit({ ...request(i), expected: many }))
+  await clock.advance(100)
+  t.is(answers.length, 5)
+  t.deepEqual(drained, [], 'there may be more')
+  many.settle()
+  await clock.settle()
+  t.deepEqual(drained, [true])
+})
+
 test('draining waits for what was announced until its deadline only', async (t) => {
   const { clock, scheduler } = setup({})
   const late = scheduler.expect()
