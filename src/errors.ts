@@ -190,6 +190,10 @@ export const ERRORS = define({
     status: 'INTERNAL',
     meaning: 'The network gave outputs that its contract does not describe, or that are no probabilities.',
   },
+  EXPLANATION_TOO_LARGE: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'The crop of the model is too large to be run once for every patch that is hidden.',
+  },
   REPORT_INCOMPLETE: {
     status: 'FAILED_PRECONDITION',
     meaning: 'A DICOM report cannot be filed because the exam lacks what identifies its study.',

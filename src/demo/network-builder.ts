@@ -61,6 +61,12 @@ export class NetworkBuilder {
     return name
   }
 
+  constant(dims: readonly number[], values: Float32Array): string {
+    const name = `constant_${this.#count++}`
+    this.#initializers.push(floatTensor(name, dims, values))
+    return name
+  }
+
   /** Convolution that keeps the size where strides are 1 (kernels are odd). */
   conv(x: string, { from, to, kernel, strides }: ConvOptions): string {
     const deviation = Math.sqrt(2 / (from * product(kernel)))

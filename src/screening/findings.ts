@@ -1,7 +1,8 @@
 /** What a network's outputs say, finding by finding, at an operating point. */
 
 import { SentinodeError } from '../errors.js'
-import { calibrate, sigmoid } from './calibration.js'
+import { calibrate, logit, sigmoid } from './calibration.js'
+import type { Contract } from './contract/contract.js'
 import type { FindingRule, OperatingPoint } from './contract/schema.js'
 
 export interface Finding {
@@ -60,6 +61,15 @@ export function readFindings(
       codes: rule.codes,
     }
   })
+}
+
+/**
+ * Logits of the findings' probabilities before calibration, which may have steps where nothing changes.
+ * @throws SentinodeError SCREENING_OUTPUT_INVALID
+ */
+export function readLogits(contract: Contract, outputs: OutputRows): number[] {
+  const findings = readFindings(contract.findings, contract.default_operating_point, null, outputs)
+  return findings.map(({ probability }) => logit(probability))
 }
 
 /** Throws INVALID_REQUEST where a finding does not have the operating point; null, the default, is always there. */

@@ -41,7 +41,7 @@ export function takePictures(exam: Crop, spacing: readonly [number, number, numb
 }
 
 /** Back to the exam's intensities, where phases compare whatever the normalisation was. */
-function intensity({ crop }: Crop, phase: number, index: number): number {
+export function intensity({ crop }: Crop, phase: number, index: number): number {
   return (crop.data[index] ?? NaN) / (crop.scales[phase] ?? 1) + (crop.offsets[phase] ?? 0)
 }
 
@@ -49,7 +49,7 @@ function intensity({ crop }: Crop, phase: number, index: number): number {
  * The slice with the largest sum of strong rises over the first phase, strong being at least half of what
  * the strongest of all voxels show: a lesion is small, and a mean over the slice would follow its size only.
  */
-function strongestSlice(exam: Crop): number {
+export function strongestSlice(exam: Crop): number {
   const [, depth, height, width] = exam.cropShape
   const rises = Array.from({ length: depth }, (_, z) => sliceRises(exam, z, height * width))
   const sorted = Float32Array.from(rises.flatMap((slice) => [...slice])).sort()
@@ -83,7 +83,7 @@ function sliceRises(exam: Crop, z: number, pixels: number): Float32Array {
 }
 
 /** From the 1st to the 99.5th percentile of all phases together. */
-function windowOf(images: readonly Float32Array[]): [number, number] {
+export function windowOf(images: readonly Float32Array[]): [number, number] {
   const all = Float32Array.from(images.flatMap((image) => [...image])).sort()
   const at = (share: number) => all[Math.min(all.length - 1, Math.floor(share * all.length))] ?? 0
   const [low, high] = [at(0.01), at(0.995)]

@@ -1,4 +1,4 @@
-/** A minimal PNG writer (ISO/IEC 15948): 8-bit grey, no filter. */
+/** A minimal PNG writer (ISO/IEC 15948): 8-bit grey or RGB, no filter. */
 
 import { deflateSync } from 'node:zlib'
 
@@ -6,12 +6,31 @@ const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
 
 /** @param pixels width * height, row by row */
 export function greyPng(pixels: Uint8Array, width: number, height: number): Buffer {
+  return png(pixels, width, height, GREY)
+}
+
+/** @param pixels width * height * 3, row by row */
+export function rgbPng(pixels: Uint8Array, width: number, height: number): Buffer {
+  return png(pixels, width, height, RGB)
+}
+
+interface ColourType {
+  readonly code: number
+  readonly channels: number
+}
+
+const GREY: ColourType = { code: 0, channels: 1 }
+const RGB: ColourType = { code: 2, channels: 3 }
+
+function png(pixels: Uint8Array, width: number, height: number, { code, channels }: ColourType): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
-  header[8] = 8 // bits; the rest is 0: grey, deflate, adaptive filters, not interlaced
-  const rows = Buffer.alloc((width + 1) * height)
-  for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1)
+  header[8] = 8 // bits
+  header[9] = code // the rest is 0: deflate, adaptive filters, not interlaced
+  const row = width * channels
+  const rows = Buffer.alloc((row + 1) * height)
+  for (let y = 0; y < height; y++) rows.set(pixels.subarray(y * row, (y + 1) * row), y * (row + 1) + 1)
   return Buffer.concat([
     SIGNATURE,
     chunk('IHDR', header),
