@@ -4,6 +4,7 @@ import type { FrameAccount, SeriesUse, Volume4D } from '../exam/volume.js'
 import type { ImputedValue } from './clinical/read.js'
 import type { Contract } from './contract/contract.js'
 import type { Provenance } from './contract/schema.js'
+import type { Explanation } from './explain/explanation.js'
 import { readFindings, type Finding, type OutputRows } from './findings.js'
 import type { PhaseChoice } from './plan/phases.js'
 import type { Plan } from './plan/plan.js'
@@ -43,6 +44,8 @@ export interface Answer {
     readonly clinicalImputed: readonly ImputedValue[]
   }
   readonly warnings: readonly ScreeningWarning[]
+  /** One a finding, in their order; left out where none was asked for. */
+  readonly explanations?: readonly Explanation[]
   /** Milliseconds by stage, e.g. read, preprocess, queue, infer. */
   readonly timingsMs: Readonly<Record<string, number>>
 }

@@ -17,6 +17,7 @@ export interface ScreenFlags extends ConnectionFlags {
   readonly segment?: number
   readonly times?: readonly number[]
   readonly report?: readonly SavedKind[]
+  readonly explain?: boolean
   readonly out?: string
   readonly results?: string
   readonly retryRefused?: boolean
@@ -54,7 +55,8 @@ export function addScreenCommand(program: Command): void {
     .option('--segment <n>', 'the label or segment meant, where the mask has several', whole)
     .option('--times <s,s,...>', 'seconds of each phase, for NIfTI, which cannot say them', seconds)
     .option('--report <kind>', 'write html or sr (DICOM) reports to --out; repeatable', kind)
-    .option('--out <folder>', 'where reports go')
+    .option('--explain', 'say which place and which phases each finding comes from; maps (NIfTI) go to --out')
+    .option('--out <folder>', 'where reports and maps go')
     .option('--results <file>', 'write answers to .jsonl or .csv as they come; the next run goes on from it')
     .option('--retry-refused', 'with --results: screen exams again that were refused')
     .option('--concurrency <n>', 'exams under way at once', positive, 4)

@@ -10,6 +10,8 @@ export interface ExamAnswer extends AnswerJson {
   readonly request_id: string
   /** Files that were written, by kind. */
   readonly reports?: Readonly<Record<string, string>>
+  /** Of the maps that were written, by finding. */
+  readonly maps?: Readonly<Record<string, string>>
 }
 
 export interface ExamFailure {
@@ -22,10 +24,14 @@ export function examAnswer(
   exam: string,
   answer: ScreeningAnswer,
   reports: Readonly<Record<string, string>>,
+  maps: Readonly<Record<string, string>> = {},
 ): ExamAnswer {
   const json = answer.reports.find(({ format }) => format === ReportFormat.REPORT_FORMAT_JSON)
   if (json === undefined) throw new Error('the server sent no JSON report')
   const { exam: request_id, ...rest } = JSON.parse(Buffer.from(json.data).toString('utf8')) as AnswerJson
-  const written = Object.keys(reports).length === 0 ? {} : { reports }
+  const written = {
+    ...(Object.keys(reports).length === 0 ? {} : { reports }),
+    ...(Object.keys(maps).length === 0 ? {} : { maps }),
+  }
   return { exam, ...rest, timings_ms: answer.timingsMs, request_id, ...written }
 }

@@ -30,7 +30,7 @@ export async function saveReports(
 }
 
 /** An exam's name may hold what a file's may not. */
-function fileName(exam: string): string {
+export function fileName(exam: string): string {
   const name = exam.replace(/[/\\\0]/g, '_').slice(0, 200)
   return name.startsWith('.') ? `_${name}` : name
 }

@@ -11,6 +11,7 @@ import {
   type ScreeningOptions,
 } from '../../generated/sentinode/v1/screening.js'
 import { examAnswer, type Outcome } from './outcome.js'
+import { saveMaps } from './maps.js'
 import { saveReports, type SavedKind } from './reports.js'
 import type { ExamTask, Point } from './tasks.js'
 
@@ -20,7 +21,9 @@ export interface RunOptions {
   readonly modelVersion: string
   readonly operatingPoint: string
   readonly reports: readonly SavedKind[]
-  /** Where reports go; null without reports. */
+  /** Whether to ask what each finding comes from. */
+  readonly explain: boolean
+  /** Where reports and maps go; null for nowhere. */
   readonly out: string | null
   readonly concurrency: number
   /** Of one exam, from the first byte to the answer. */
@@ -86,7 +89,8 @@ async function screenTask(
     })
     contact.reached = true
     const saved = options.out === null ? {} : await saveReports(answer, task.name, options.out)
-    return { outcome: examAnswer(task.name, answer, saved), final: true, gone: false }
+    const maps = options.out === null ? {} : await saveMaps(answer, task.name, options.out)
+    return { outcome: examAnswer(task.name, answer, saved, maps), final: true, gone: false }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof CallError) {
@@ -133,6 +137,7 @@ async function prepare(
     region: regionMessage(task, maskFile),
     reports: [ReportFormat.REPORT_FORMAT_JSON, ...options.reports.map((kind) => FORMATS[kind])],
     timesS: [...(task.timesS ?? [])],
+    explain: options.explain,
   }
   return { files, request }
 }

@@ -71,6 +71,7 @@ async function run(
       modelVersion: flags.modelVersion ?? '',
       operatingPoint: flags.operatingPoint ?? '',
       reports: flags.report ?? [],
+      explain: flags.explain === true,
       out: flags.out ?? null,
       concurrency: flags.concurrency,
       timeoutMs: flags.timeout * 1000,

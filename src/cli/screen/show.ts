@@ -27,11 +27,13 @@ export function answerText(answer: ExamAnswer): string {
     ['region', `${used.region.kind}, ${mm(used.region.size_mm)} around ${mm(used.region.centre_mm)}`],
     ['frames', `${used.frames.read} read, ${used.frames.used} used`],
     ['clinical', clinical(answer)],
+    ...explained(answer),
     ['model', `${answer.model} ${answer.version}, ${answer.model_sha256.slice(0, 12)}`],
     ['contract', `${answer.contract}, ${answer.contract_sha256.slice(0, 12)}`],
     ['time', timings(answer)],
     ...answer.warnings.map(({ code, message }): [string, string] => ['warning', `${code}: ${message}`]),
-    ...Object.entries(answer.reports ?? {}).map(([kind, path]): [string, string] => [kind, path]),
+    ...Object.entries(answer.reports ?? {}),
+    ...Object.values(answer.maps ?? {}).map((path): [string, string] => ['map', path]),
   ]
   const about = facts.map(
     ([name, text]) => `${(name === 'warning' ? colours.yellow : colours.dim)(name.padEnd(10))}${text}`,
@@ -86,6 +88,19 @@ function clinical({ used }: ExamAnswer): string {
   )
   return [...given, ...put].join(', ') || 'none'
 }
+
+/** Where hiding a part of the crop changed a finding most. */
+function explained({ findings }: ExamAnswer): [string, string][] {
+  return findings.flatMap(({ name, explanation }): [string, string][] => {
+    if (explanation === undefined) return []
+    const { strongest_mm: place, strongest_drop: drop, phase_drops: drops } = explanation
+    const strongest = drops.reduce((best, at, i) => (Math.abs(at) > Math.abs(drops[best] ?? 0) ? i : best), 0)
+    const phase = drops.length === 0 ? '' : `, phase ${strongest + 1} (${signed(drops[strongest] ?? 0)})`
+    return [['rests on', `${name}: ${mm(place)} (${signed(drop)} in the logit)${phase}`]]
+  })
+}
+
+const signed = (drop: number): string => `${drop < 0 ? '' : '+'}${drop.toFixed(2)}`
 
 function timings({ timings_ms: stages }: ExamAnswer): string {
   const total = Object.values(stages).reduce((sum, ms) => sum + ms, 0)

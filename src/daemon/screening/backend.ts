@@ -32,7 +32,7 @@ export function screeningBackend(options: ScreeningBackendOptions): ScreeningBac
         ? await budget.openWhenRoom(wanted, AbortSignal.any([context.signal, draining]))
         : budget.open(wanted)
       try {
-        const expected = route.model.expect()
+        const expected = route.model.expect(request.explain ? Infinity : 1)
         return new Exam(screening, request, context, route, { claim, expected, abort })
       } catch (error) {
         claim.release()

@@ -16,15 +16,19 @@ import {
   type ExamOrigin,
   type ReadExam,
 } from '../../intake/index.js'
+import type { InferContext } from '../../models/servable.js'
 import type { Expectation } from '../../scheduling/types.js'
 import {
   makeAnswer,
   prepareExam,
   type Answer,
+  type Explanation,
+  type OutputRows,
   type PreparedExam,
   type Preprocess,
   type Region,
 } from '../../screening/index.js'
+import { explainExam, lanesOf } from './explain.js'
 import { inferExam } from './infer.js'
 import { writeReports } from './reports.js'
 import type { Route } from './route.js'
@@ -110,15 +114,15 @@ export class Exam implements BegunExam {
       this.signal.throwIfAborted()
       claim.shrinkTo(HELD_PER_BYTE * this.#uploaded)
       const { exam, prepared, origin } = await this.#prepare(location)
-      const { outputs, queue, infer } = await inferExam(this.route.model, prepared.tensors, {
-        id: this.context.id,
-        deadline: this.context.deadline,
-        signal: this.signal,
-        expected: this.holdings.expected,
-      })
+      const { outputs, queue, infer } = await inferExam(
+        this.route.model,
+        prepared.tensors,
+        this.#inferContext,
+      )
       this.#note('queue', queue)
       this.#note('infer', infer)
-      const answer = this.#answer(exam, prepared, outputs)
+      const explanations = this.request.explain ? await this.#explain(prepared, outputs) : null
+      const answer = this.#answer(exam, prepared, outputs, explanations)
       const began = performance.now()
       const { reports } = this.request
       const written = await writeReports(
@@ -130,6 +134,27 @@ export class Exam implements BegunExam {
       return { answer: { ...answer, timingsMs: { ...this.#timingsMs } }, reports: written }
     } finally {
       await this.#free()
+    }
+  }
+
+  get #inferContext(): InferContext & { readonly signal: AbortSignal } {
+    const { id, deadline } = this.context
+    return { id, deadline, signal: this.signal, expected: this.holdings.expected }
+  }
+
+  async #explain(prepared: PreparedExam, outputs: OutputRows): Promise<Explanation[]> {
+    const { model, contract } = this.route
+    const { claim } = this.holdings
+    const leave = await this.screening.explaining.take(this.signal)
+    const began = performance.now()
+    const held = claim.bytes
+    try {
+      await claim.grow(lanesOf(model) * prepared.crop.data.byteLength, this.signal)
+      return await explainExam({ model, contract, prepared, outputs }, this.#inferContext)
+    } finally {
+      this.#timed('explain', began)
+      claim.shrinkTo(held)
+      leave()
     }
   }
 
@@ -219,7 +244,8 @@ export class Exam implements BegunExam {
   #answer(
     exam: ReadExam,
     prepared: PreparedExam,
-    outputs: Parameters<typeof makeAnswer>[0]['outputs'],
+    outputs: OutputRows,
+    explanations: readonly Explanation[] | null,
   ): Answer {
     const { model, contract, warnings } = this.route
     const answer = makeAnswer({
@@ -232,7 +258,8 @@ export class Exam implements BegunExam {
       operatingPoint: this.request.operatingPoint,
       timingsMs: { ...this.#timingsMs },
     })
-    return { ...answer, warnings: [...warnings, ...answer.warnings] }
+    const all = { ...answer, warnings: [...warnings, ...answer.warnings] }
+    return explanations === null ? all : { ...all, explanations }
   }
 
   get #uploaded(): number {

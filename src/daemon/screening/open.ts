@@ -26,6 +26,7 @@ export async function openScreening(
     screening: {
       threads,
       turns: new Slots(config.examConcurrency),
+      explaining: new Slots(config.examConcurrency),
       preprocess: engine.preprocess,
       roots: await openRoots(config.examRoots),
       folder: examFolder(config),

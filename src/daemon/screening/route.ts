@@ -5,6 +5,7 @@ import type { ServableModel } from '../../models/servable.js'
 import {
   acceptRegion,
   readClinical,
+  requireExplainable,
   requireOperatingPoint,
   type Contract,
   type Region,
@@ -25,7 +26,7 @@ export interface Route {
  * clinical value, and so on. Checks what can be known before the exam is there, so that nothing is uploaded
  * in vain: clinical values, the region's kind, the operating point.
  * @throws SentinodeError MODEL_NOT_FOUND, MODEL_NOT_READY, NOT_A_SCREENING_MODEL, CLINICAL_INVALID,
- * CLINICAL_MISSING, REGION_INVALID, INVALID_REQUEST
+ * CLINICAL_MISSING, REGION_INVALID, INVALID_REQUEST, EXPLANATION_TOO_LARGE
  */
 export function chooseRoute(models: ModelManager, request: ExamRequest): Route {
   const warnings: ScreeningWarning[] = []
@@ -41,6 +42,7 @@ export function chooseRoute(models: ModelManager, request: ExamRequest): Route {
     if (clinical?.kind !== 'other-model') {
       acceptRegion(kindOnly(request.region), contract.image.region.accept)
       requireOperatingPoint(contract.findings, request.operatingPoint)
+      if (request.explain) requireExplainable(contract)
       return { model, contract, unknownClinicalNames, warnings }
     }
     passed.push(model.name)

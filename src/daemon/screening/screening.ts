@@ -2,7 +2,7 @@ import type { ExamThreads, Roots, Slots } from '../../intake/index.js'
 import type { Preprocess, ReportingDevice } from '../../screening/index.js'
 
 /** Where an exam's time goes. */
-export const STAGES = ['upload', 'wait', 'read', 'preprocess', 'queue', 'infer', 'report'] as const
+export const STAGES = ['upload', 'wait', 'read', 'preprocess', 'queue', 'infer', 'explain', 'report'] as const
 export type Stage = (typeof STAGES)[number]
 
 /** What all exams of a daemon share. */
@@ -10,6 +10,8 @@ export interface Screening {
   readonly threads: ExamThreads
   /** Exams that are read and preprocessed at once. */
   readonly turns: Slots
+  /** Exams that are explained at once. */
+  readonly explaining: Slots
   readonly preprocess: Preprocess
   readonly roots: Roots
   /** Of uploads. */

@@ -16,6 +16,8 @@ export interface ExamRequest {
   readonly operatingPoint: string | null
   readonly clinical: ClinicalRecord
   readonly region: RequestedRegion | null
+  /** Whether to say what each finding comes from. */
+  readonly explain: boolean
   /** Each once. */
   readonly reports: readonly ReportKind[]
   /** Seconds of each phase, for NIfTI. */

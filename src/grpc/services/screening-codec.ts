@@ -2,6 +2,7 @@
 
 import { SentinodeError } from '../../errors.js'
 import {
+  type Explanation as ExplanationMessage,
   ReportFormat,
   ScreeningAnswer,
   type ClinicalValue,
@@ -9,7 +10,7 @@ import {
   type Region as RegionMessage,
   type ScreeningOptions,
 } from '../../generated/sentinode/v1/screening.js'
-import type { ClinicalRecord, Finding, Point } from '../../screening/index.js'
+import type { ClinicalRecord, Explanation, Finding, Point } from '../../screening/index.js'
 import type { ExamRequest, ReportKind, RequestedRegion, ScreenedExam } from './screening-backend.js'
 
 const KINDS: ReadonlyMap<ReportFormat, ReportKind> = new Map([
@@ -31,6 +32,7 @@ export function decodeOptions(options: ScreeningOptions | undefined): ExamReques
     operatingPoint: options.operatingPoint === '' ? null : options.operatingPoint,
     clinical: decodeClinical(options.clinical),
     region: decodeRegion(options.region),
+    explain: options.explain,
     reports: decodeReports(options.reports),
     timesS: options.timesS.length === 0 ? null : options.timesS,
     uploadBytes: Number(options.uploadBytes),
@@ -79,7 +81,7 @@ export function encodeAnswer({ answer, reports }: ScreenedExam): ScreeningAnswer
   const { used, contract, model } = answer
   return {
     exam: answer.exam,
-    findings: answer.findings.map(encodeFinding),
+    findings: answer.findings.map((finding, i) => encodeFinding(finding, answer.explanations?.[i])),
     model: model.name,
     modelVersion: model.version,
     modelSha256: model.sha256,
@@ -130,7 +132,10 @@ export function encodeAnswer({ answer, reports }: ScreenedExam): ScreeningAnswer
   }
 }
 
-function encodeFinding(finding: Finding): ScreeningAnswer['findings'][number] {
+function encodeFinding(
+  finding: Finding,
+  explanation: Explanation | undefined,
+): ScreeningAnswer['findings'][number] {
   const { operatingPoint: point } = finding
   return {
     name: finding.name,
@@ -143,6 +148,27 @@ function encodeFinding(finding: Finding): ScreeningAnswer['findings'][number] {
     threshold: point.threshold,
     sensitivity: point.sensitivity,
     specificity: point.specificity,
+    explanation: explanation === undefined ? undefined : encodeExplanation(explanation),
+  }
+}
+
+function encodeExplanation({
+  grid,
+  map,
+  strongest,
+  phaseDrops,
+  patch,
+  copies,
+}: Explanation): ExplanationMessage {
+  return {
+    grid: [...grid.size],
+    affine: [...grid.affine],
+    map: [...map],
+    strongestMm: encodePoint(strongest.mm),
+    strongestDrop: strongest.drop,
+    phaseDrops: [...phaseDrops],
+    patch: [...patch],
+    copies,
   }
 }
 

@@ -1,11 +1,13 @@
 import { SentinodeError } from '../../errors.js'
-import { answerToHtml, answerToSr, takePictures } from '../../screening/index.js'
+import { answerToHtml, answerToSr, takeOverlays, takePictures } from '../../screening/index.js'
 import type { ReportJob } from './messages.js'
 
 /** A report's bytes. Rejects with REPORT_INCOMPLETE. */
 export function runReport(job: ReportJob): Uint8Array {
   if (job.format === 'html') {
-    return Buffer.from(answerToHtml(job.answer, takePictures(job.crop, job.spacingMm)))
+    const { answer, crop, spacingMm } = job
+    const overlays = (answer.explanations ?? []).map((one) => takeOverlays(crop, one, spacingMm))
+    return Buffer.from(answerToHtml(answer, takePictures(crop, spacingMm), overlays))
   }
   if (job.origin === null) {
     throw new SentinodeError(

@@ -3,7 +3,9 @@
 import type { Answer } from '../answer.js'
 import type { Finding } from '../findings.js'
 import { enhancementCurve, probabilityBar } from './charts.js'
+import { explanationSection } from './explanation.js'
 import { html, Markup } from './markup.js'
+import type { Overlay } from './overlay.js'
 import type { Pictures } from './pictures.js'
 import { STYLE } from './style.js'
 
@@ -11,8 +13,15 @@ const percent = (share: number, digits = 1): string => `${(share * 100).toFixed(
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 const millimetres = (numbers: readonly number[]): string => numbers.map((n) => n.toFixed(1)).join(' \u00d7 ')
 
-/** @param pictures null where the crop is no longer at hand */
-export function answerToHtml(answer: Answer, pictures: Pictures | null): string {
+/**
+ * @param pictures null where the crop is no longer at hand
+ * @param overlays of each explanation
+ */
+export function answerToHtml(
+  answer: Answer,
+  pictures: Pictures | null,
+  overlays: readonly (readonly Overlay[])[] = [],
+): string {
   const { notice } = answer.contract.provenance
   const page = html`<!doctype html>
     <html lang="en">
@@ -40,6 +49,7 @@ export function answerToHtml(answer: Answer, pictures: Pictures | null): string 
         <main>
           ${answer.findings.map(findingCard)} ${answer.warnings.length === 0 ? [] : [warnings(answer)]}
           ${pictures === null ? [] : [phasePictures(answer, pictures)]}
+          ${(answer.explanations ?? []).map((one, i) => explanationSection(answer, one, overlays[i] ?? []))}
           <div>
             <section>
               <h2>Enhancement over the crop</h2>

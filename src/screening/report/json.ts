@@ -1,6 +1,7 @@
 /** The answer as JSON: the fields that programs rely on, in the command line's spelling. */
 
 import type { Answer } from '../answer.js'
+import type { Explanation } from '../explain/explanation.js'
 
 /** One document per exam; numbers are as computed, not rounded. */
 export function answerToJson(answer: Answer) {
@@ -8,7 +9,7 @@ export function answerToJson(answer: Answer) {
   return {
     exam: answer.exam,
     ...(answer.contract.provenance.notice === undefined ? {} : { notice: answer.contract.provenance.notice }),
-    findings: answer.findings.map((finding) => ({
+    findings: answer.findings.map((finding, i) => ({
       name: finding.name,
       title: finding.title,
       probability: finding.probability,
@@ -20,6 +21,7 @@ export function answerToJson(answer: Answer) {
       sensitivity: finding.operatingPoint.sensitivity,
       specificity: finding.operatingPoint.specificity,
       positive: finding.positive,
+      ...explanationJson(answer.explanations?.[i]),
     })),
     model: answer.model.name,
     version: answer.model.version,
@@ -47,6 +49,22 @@ export function answerToJson(answer: Answer) {
     },
     warnings: answer.warnings,
     timings_ms: answer.timingsMs,
+  }
+}
+
+/** The map itself is a file of its own. */
+function explanationJson(explanation: Explanation | undefined) {
+  if (explanation === undefined) return {}
+  const { strongest, phaseDrops, patch, copies } = explanation
+  return {
+    explanation: {
+      method: 'occlusion',
+      strongest_mm: strongest.mm,
+      strongest_drop: strongest.drop,
+      phase_drops: phaseDrops,
+      patch_voxels: patch,
+      copies,
+    },
   }
 }
 
