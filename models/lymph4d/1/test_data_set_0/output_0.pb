@@ -1,0 +1,1 @@
+BprobabilityJð’Î>éÙ!>aÅd>á÷(>fàP?²MÛ>
