@@ -8,7 +8,7 @@ import { ownProgram, run } from './command.js'
 import { startDaemon, type DaemonProcess } from './daemon-process.js'
 import { inferTogether } from './inference.js'
 import { changed, scrape } from './metrics.js'
-import { demoModel } from './model.js'
+import { SHIPPED as model } from './model.js'
 
 /** One exam of a cohort of its own, which no model was trained on. */
 const EXAM = ['--seed', '2024', '--first', '1', '--exams', '1'] as const
@@ -43,7 +43,6 @@ export async function demo(print: (line: string) => void): Promise<void> {
     await command(['inspect', exam.path])
 
     heading('Start the daemon on free ports')
-    const model = demoModel(join(work, 'models'))
     daemon = await startDaemon(
       [
         ...['--models', model.repository, '--grpc-port', '0', '--metrics-port', '0'],

@@ -84,14 +84,6 @@ export class NetworkBuilder {
     return this.node('BatchNormalization', [x, scale, bias, mean, this.weights([channels], 0.02, 1)])
   }
 
-  instanceNormalization(x: string, channels: number): string {
-    return this.node('InstanceNormalization', [
-      x,
-      this.weights([channels], 0.1, 1),
-      this.weights([channels], 0.1),
-    ])
-  }
-
   relu(x: string): string {
     return this.node('Relu', [x])
   }

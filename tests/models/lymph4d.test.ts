@@ -66,7 +66,7 @@ test('operating points are stated as they were cross-validated', (t) => {
 })
 
 test('all convolutions of the network are over four axes', (t) => {
-  const { node: nodes = [], initializer = [] } = decodeModel(network).graph ?? {}
+  const { node: nodes, initializer } = decodeModel(network).graph
   const convolutions = nodes.filter(({ opType }) => opType === 'Conv')
   t.is(convolutions.length, 10)
   for (const { input } of convolutions) {
