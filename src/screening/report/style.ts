@@ -19,7 +19,7 @@ svg text { fill: var(--soft); } svg text.value { fill: var(--ink); font-size: 16
 .point line { stroke: var(--soft); stroke-dasharray: 3 3; } .point.chosen line { stroke: var(--ink); stroke-dasharray: none; stroke-width: 2; } .point.chosen text { fill: var(--ink); font-weight: 600; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(130px, 200px)); gap: 12px; } figure { margin: 0; } figcaption, .small { color: var(--soft); font-size: 13px; }
 img { display: block; width: 100%; height: auto; background: #000; border-radius: 4px; }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 16px 32px; align-items: center; } .explanation p { margin: 8px 0 0; }
+.columns { display: grid; gap: 16px 32px; align-items: center; } @media (min-width: 900px) { .columns { grid-template-columns: minmax(0, 2fr) minmax(0, 1fr); } } .explanation p { margin: 8px 0 0; }
 .key { display: inline-block; width: 10px; height: 10px; border-radius: 2px; } .key.for { background: #ff7620; } .key.against { background: #348cff; }
 rect.for { fill: #ff7620; } rect.against { fill: #348cff; } .zero { stroke: var(--soft); }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top; padding: 4px 8px 4px 0; border-top: 1px solid var(--line); } th { width: 34%; font-weight: 500; color: var(--soft); } td { overflow-wrap: anywhere; }
