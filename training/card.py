@@ -116,7 +116,7 @@ It has seen no patient: exams and outcomes come from `sentinode simulate` ([what
 
 The best that anyone could do on the fresh cohort, who knew every woman's true risk, is an area of {bayes:.3f} for pN+; the model reaches {reached:.3f} of it.
 
-![ROC curves](card/roc.svg)
+![ROC curves](roc.svg)
 
 Fresh cohort of {count}, pN+; sensitivity, specificity and accuracy at the operating point `balanced`; p by DeLong's paired test:
 
@@ -138,17 +138,19 @@ cN+:
 
 ## Calibration
 
-![Reliability](card/reliability.svg)
+![Reliability](reliability.svg)
 
 ## What it looks at
 
 Enhancement over time in the middle of the crop, by the simulated kinetics: slow tissue fills, fast tissue washes out.
 
-![Kinetics](card/kinetics.svg)
+![Kinetics](kinetics.svg)
 
 The middle slice of four exams of the fresh cohort at the five times: a true positive, a true negative, and the two worst mistakes.
 
-![Examples](card/examples.png)
+![Examples](examples.png)
+
+`sentinode screen --explain` says where in an exam an answer comes from; `npm run evaluate` counts how often that place lies in the true lesion. Hiding a lesion's core mostly raises the probability: what is left looks like a rim, which goes with risk in the simulation.
 
 ## Where it fails
 
@@ -186,13 +188,11 @@ def main() -> None:
     probability = np.array(tested["4D hybrid"]["probability"])
     outcome = np.array(tested["exams"]["outcome"])
     risk = np.array(tested["exams"]["risk"])
-    folder = options.model / "card"
-    folder.mkdir(exist_ok=True)
-    pictures.roc(folder / "roc.svg", probability[:, 0], risk[:, 0], outcome[:, 0])
-    pictures.reliability(folder / "reliability.svg", probability, outcome)
+    pictures.roc(options.model / "roc.svg", probability[:, 0], risk[:, 0], outcome[:, 0])
+    pictures.reliability(options.model / "reliability.svg", probability, outcome)
     image = np.load(options.tensors / "image.npy", mmap_mode="r")
-    pictures.kinetics(folder / "kinetics.svg", image, np.array([float(row["kinetics"]) for row in truth]))
-    pictures.examples(folder / "examples.png", image, probability[:, 0], outcome[:, 0])
+    pictures.kinetics(options.model / "kinetics.svg", image, np.array([float(row["kinetics"]) for row in truth]))
+    pictures.examples(options.model / "examples.png", image, probability[:, 0], outcome[:, 0])
     cross_validated = {}
     for i, key in enumerate(OUTCOMES):
         figures = trained["4D hybrid"]["figures"][key]

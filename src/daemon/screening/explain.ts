@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSentinodeError } from '../../errors.js'
 import type { InferContext, ServableModel } from '../../models/servable.js'
@@ -48,6 +49,8 @@ export async function explainExam(
   const occluder = new Occluder(crop.data, plan, times.every((time) => time !== null) ? times : null)
   const failed = new AbortController()
   const own = { ...context, signal: AbortSignal.any([context.signal, failed.signal]) }
+  // Every lane listens, and Node.js warns of more than ten.
+  setMaxListeners(MAX_LANES + 1, own.signal)
   const logits: number[][] = []
   const open = plan.occlusions.entries()
   const lane = async (): Promise<void> => {
