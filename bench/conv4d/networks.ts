@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { NetworkBuilder, type Dim } from '../../src/demo/network-builder.js'
+import { NetworkBuilder, type Dim } from '../lib/network-builder.js'
 import { uniforms } from '../../src/demo/random.js'
 
 /** A network as files, once for each way to write it down; all of them give the same answers. */

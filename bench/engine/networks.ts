@@ -1,4 +1,4 @@
-import { NetworkBuilder } from '../../src/demo/network-builder.js'
+import { NetworkBuilder } from '../lib/network-builder.js'
 
 export interface BenchNetwork {
   readonly name: string

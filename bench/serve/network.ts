@@ -1,4 +1,4 @@
-import { NetworkBuilder } from '../../src/demo/network-builder.js'
+import { NetworkBuilder } from '../lib/network-builder.js'
 
 /** Phases, slices, rows, columns: 40 KB of float32 a request. */
 export const SIZE = [5, 8, 16, 16] as const

@@ -1,7 +1,7 @@
 /** Screening models for tests: small networks with a contract, whose answers mean nothing. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NetworkBuilder } from '../../src/demo/network-builder.js'
+import { NetworkBuilder } from '../../bench/lib/network-builder.js'
 
 export const GRID = [8, 24, 24] as const
 export const PHASES = 3

@@ -1,7 +1,7 @@
 /** Models whose explanations are known: one that looks at a known place, a slow one, and one too large. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NetworkBuilder } from '../../src/demo/network-builder.js'
+import { NetworkBuilder } from '../../bench/lib/network-builder.js'
 import { niftiFile } from '../intake/nifti.js'
 import { contract, GRID, PHASES } from './model.js'
 

@@ -7,9 +7,9 @@ import {
   type Attributes,
   type NodeProto,
   type TensorProto,
-} from '../compiler/onnx.js'
-import { floatTensor, product } from '../compiler/tensors.js'
-import { normals } from './random.js'
+} from '../../src/compiler/onnx.js'
+import { floatTensor, product } from '../../src/compiler/tensors.js'
+import { normals } from '../../src/demo/random.js'
 
 /** A dimension: its size, or its name where it is free. */
 export type Dim = number | string
@@ -23,7 +23,7 @@ export interface ConvOptions {
 
 /**
  * Writes small ONNX networks of any number of spatial axes, with He-initialised weights drawn from a
- * seed: for the demonstration and the benchmarks, which need a network and not its answers.
+ * seed: for benchmarks and tests, which need a network and not its answers.
  */
 export class NetworkBuilder {
   readonly #random: () => number
