@@ -8,6 +8,7 @@ import {
   type Config,
   type SettingKey,
 } from '../config/schema.js'
+import { repeated } from './option-values.js'
 
 /** `sentinode serve`: the daemon. Every setting is a flag; see src/config/schema.ts. */
 export function addServeCommand(program: Command): void {
@@ -46,8 +47,7 @@ function flag(key: SettingKey): Option {
   if (standard === true) return new Option(`--no-${key}`, `do not: ${description}`)
   if (standard === false) return new Option(`--${key}`, description)
   const option = new Option(`--${key} <value>`, description)
-  if (!Array.isArray(standard)) return option
-  return option.argParser((value: string, before: string[] | undefined) => [...(before ?? []), value])
+  return Array.isArray(standard) ? option.argParser(repeated) : option
 }
 
 /** Only what stood on the command line: everything else has its say from the file or the environment. */

@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { SingleBar } from 'cli-progress'
-import { InvalidArgumentError, Option, type Command } from 'commander'
+import { Option, type Command } from 'commander'
 import type { CohortSummary } from '../simulation/cohort.js'
 import type { ExamFormat } from '../simulation/files.js'
+import { positive, whole } from './option-values.js'
 
 interface SimulateOptions {
   readonly out: string
@@ -21,16 +22,16 @@ export function addSimulateCommand(program: Command): void {
     .command('simulate')
     .description('make a cohort of simulated breast exams: images, clinical data, truth')
     .requiredOption('--out <dir>', 'a new or empty folder')
-    .option('--exams <n>', 'how many', wholeFrom(1), 10)
-    .option('--seed <s>', 'cohorts of different seeds share no exam', wholeFrom(0), 1)
-    .option('--first <i>', 'index of the first exam: any exam of a cohort can be made alone', wholeFrom(0), 0)
+    .option('--exams <n>', 'how many', positive, 10)
+    .option('--seed <s>', 'cohorts of different seeds share no exam', whole, 1)
+    .option('--first <i>', 'index of the first exam: any exam of a cohort can be made alone', whole, 0)
     .addOption(
       new Option('--format <format>', 'a NIfTI file an exam, or a folder of DICOM files as vendors send it')
         .choices(['nifti', 'dicom'])
         .default('nifti'),
     )
     .option('--masks', 'write the true lesions as well')
-    .option('--jobs <n>', 'threads', wholeFrom(1), availableParallelism())
+    .option('--jobs <n>', 'threads', positive, availableParallelism())
     .option('--json', 'one JSON document on stdout')
     .action(async ({ out, masks = false, json = false, ...options }: SimulateOptions) => {
       const { simulateCohort } = await import('../simulation/cohort.js')
@@ -75,12 +76,4 @@ function human({ exams, bayes, cohort }: CohortSummary, out: string, seconds: nu
     ['notice', 'simulated: no person stands behind these exams'],
   ]
   return rows.map(([name, text]) => `${name.padEnd(9)} ${text}\n`).join('')
-}
-
-function wholeFrom(least: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (Number.isSafeInteger(value) && value >= least && text.trim() !== '') return value
-    throw new InvalidArgumentError(`expected a whole number from ${least}`)
-  }
 }

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import { SentinodeError } from '../../errors.js'
 import { saveNifti } from '../../exam/nifti/write.js'
 import { readExam, type ReadOptions } from '../../exam/read.js'
 import { folderSource } from '../../exam/source.js'
 import type { Volume4D } from '../../exam/volume.js'
+import { seconds } from '../option-values.js'
 import { description } from './description.js'
 import { summary } from './summary.js'
 
@@ -44,10 +45,4 @@ async function inspect(exam: string, options: InspectOptions): Promise<Volume4D>
     folderSource(exam),
     options.times === undefined ? settings : { ...settings, timesS: options.times },
   )
-}
-
-function seconds(text: string): number[] {
-  const values = text.split(',').map(Number)
-  if (values.every(Number.isFinite)) return values
-  throw new InvalidArgumentError('expected seconds, separated by commas')
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import type { RegionReport } from '../../engine/index.js'
+import { assignment, positive, whole } from '../option-values.js'
 import type { ProfileOptions, ProfileReport } from './profile.js'
 
 interface CommandOptions extends Pick<
@@ -49,19 +50,12 @@ export function addProfileCommand(program: Command): void {
     })
 }
 
-function positive(text: string): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value > 0) return value
-  throw new InvalidArgumentError('expected a whole number above 0')
-}
-
 function dimension(
   text: string,
-  before: ReadonlyMap<string, number> | undefined,
+  before: ReadonlyMap<string, number> = new Map(),
 ): ReadonlyMap<string, number> {
-  const match = /^(.+)=(\d+)$/.exec(text)
-  if (match?.[1] === undefined) throw new InvalidArgumentError('expected NAME=VALUE')
-  return new Map([...(before ?? []), [match[1], Number(match[2])]])
+  const [name, size] = assignment(text)
+  return new Map([...before, [name, whole(size)]])
 }
 
 function human(report: ProfileReport): string {

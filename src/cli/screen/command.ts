@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { addConnectionOptions, type ConnectionFlags } from '../connection-options.js'
+import { assignment, numbers, positive, repeated, seconds, whole } from '../option-values.js'
 import type { SavedKind } from './reports.js'
 import type { Point, RegionAsked } from './tasks.js'
 
@@ -44,7 +45,7 @@ export function addScreenCommand(program: Command): void {
       '--exam-table <file>',
       'table of paths and phase times (default: exams.csv of a cohort, or beside the other table)',
     )
-    .option('--ignore <column>', 'a column that holds no clinical value; repeatable', collect)
+    .option('--ignore <column>', 'a column that holds no clinical value; repeatable', repeated)
     .option('--set <name=value>', 'a clinical value for all exams; repeatable', assign)
     .option('--centre <x,y,z>', 'middle of the region of interest, patient millimetres (LPS)', centre)
     .option('--box <x,y,z,x,y,z>', 'two corners of the region of interest', box)
@@ -86,18 +87,9 @@ Exit codes: 0 every exam has an answer, 1 some have a reason instead, 2 usage, 1
   })
 }
 
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
-
 function assign(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const [, name = '', value = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? []
-  if (name === '') throw new InvalidArgumentError('expected NAME=VALUE')
+  const [name, value] = assignment(text)
   return { ...before, [name]: value }
-}
-
-function numbers(text: string, count: number | null, expected: string): number[] {
-  const values = text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)))
-  if (values.every(Number.isFinite) && (count === null || values.length === count)) return values
-  throw new InvalidArgumentError(`expected ${expected}`)
 }
 
 function centre(text: string): RegionAsked {
@@ -121,24 +113,10 @@ function box(text: string): RegionAsked {
   return { kind: 'box', low: each(Math.min), high: each(Math.max) }
 }
 
-const seconds = (text: string): number[] => numbers(text, null, 'seconds, separated by commas')
-
 function kind(text: string, before: readonly SavedKind[] = []): SavedKind[] {
   const named = text.split(',')
   if (!named.every((one): one is SavedKind => one === 'html' || one === 'sr')) {
     throw new InvalidArgumentError('expected html or sr')
   }
   return [...new Set([...before, ...named])]
-}
-
-function whole(text: string): number {
-  const value = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value
-  throw new InvalidArgumentError('expected a whole number')
-}
-
-function positive(text: string): number {
-  const value = whole(text)
-  if (value > 0) return value
-  throw new InvalidArgumentError('expected a whole number above 0')
 }

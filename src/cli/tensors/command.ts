@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
+import { positive, repeated } from '../option-values.js'
 
 export interface TensorsFlags {
   readonly contract: string
@@ -24,19 +25,11 @@ export function addTensorsCommand(program: Command): void {
       'table of clinical values, a line an exam (default: clinical.csv of a cohort)',
     )
     .option('--exam-table <file>', 'table of paths and phase times (default: exams.csv of a cohort)')
-    .option('--ignore <column>', 'a column that holds no clinical value; repeatable', collect)
+    .option('--ignore <column>', 'a column that holds no clinical value; repeatable', repeated)
     .option('--jobs <n>', 'exams at work at once', positive, availableParallelism())
     .option('--json', 'one JSON document on stdout')
     .action(async (exams: string[], flags: TensorsFlags) => {
       const { writeTensors } = await import('./tensors.js')
       process.exitCode = await writeTensors(exams, flags)
     })
-}
-
-const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (text.trim() !== '' && Number.isSafeInteger(value) && value > 0) return value
-  throw new InvalidArgumentError('expected a whole number above 0')
 }

@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { PRECISIONS, type Precision, TARGETS, type Target } from '../../compiler/compile.js'
 import { SentinodeError } from '../../errors.js'
+import { positive, tolerance } from '../option-values.js'
 import type { CaseResult } from './run-case.js'
 
 interface VerifyFlags {
@@ -35,7 +36,7 @@ export function addVerifyCommand(program: Command): void {
     )
     .option('--exact-taps', 'keep to the direct algorithm along time', false)
     .option('--fast-taps', 'the fast algorithm along time in graphs without our own operators too', false)
-    .option('--threads <n>', 'threads of one run', threads, availableParallelism())
+    .option('--threads <n>', 'threads of one run', positive, availableParallelism())
     .option('--onnxruntime-library <path>', 'ONNX Runtime library in place of the packaged one')
     .option('--json', 'one JSON document on stdout', false)
     .action(async (folders: string[], flags: VerifyFlags) => {
@@ -100,16 +101,4 @@ function row({ name, ok, max_abs, max_rel, error }: CaseResult): string {
 
 function exponent(value: number): string {
   return value.toExponential(1).padStart(8)
-}
-
-function tolerance(text: string): number {
-  const value = Number(text)
-  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value
-  throw new InvalidArgumentError('expected a number of at least 0')
-}
-
-function threads(text: string): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value > 0) return value
-  throw new InvalidArgumentError('expected a whole number above 0')
 }
