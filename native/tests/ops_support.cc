@@ -251,6 +251,10 @@ std::vector<std::vector<Array>> RunRegion(Region& region,
   return results;
 }
 
+std::string Input(const Array& in) {
+  return "input value=0 channels=" + std::to_string(in.volume.c);
+}
+
 std::string WindowText(const Window& window, bool dilations) {
   std::ostringstream text;
   const auto list = [&text](const char* key, const auto& values) {

@@ -74,6 +74,9 @@ class RegionFixture {
 std::vector<std::vector<Array>> RunRegion(Region& region,
                                           const std::vector<std::vector<Array>>& rows);
 
+// The line of a plan by which `in` is the region's first input.
+std::string Input(const Array& in);
+
 // "kernel=... strides=... dilations=... pads=..."
 std::string WindowText(const Window& window, bool dilations);
 
