@@ -26,7 +26,7 @@ function folder(t: ExecutionContext): string {
 function cohort(t: ExecutionContext, names: readonly string[]): string {
   const path = folder(t)
   for (const name of names) {
-    mkdirSync(join(path, name))
+    mkdirSync(join(path, name), { recursive: true })
     writeFileSync(join(path, name, 'IM1'), `exam ${name}`)
   }
   writeFileSync(join(path, 'clinical.csv'), `exam,age\n${names.map((name) => `${name},60\n`).join('')}`)
@@ -312,6 +312,21 @@ test('mistakes in usage are found before anything is sent', async (t) => {
     t.is(reportFailure(error, false), 2, args.join(' '))
   }
   t.is(server.received.length, 0)
+})
+
+test('exams whose reports would be one file are refused before anything is sent', async (t) => {
+  const server = await fake(t, () => answer())
+  const root = cohort(t, ['a/b', 'a_b', 'c'])
+  const out = ['--out', join(root, 'reports')]
+  for (const asked of [['--report', 'html'], ['--explain']]) {
+    const { code, stdout, stderr } = await screen(server.address, root, ...asked, ...out)
+    t.is(code, 2)
+    t.is(stdout, '')
+    t.regex(stderr, /INVALID_OPTION: out: .*a\/b and a_b/)
+  }
+  t.is(server.received.length, 0)
+  t.is((await screen(server.address, root)).code, 0, 'without files of their own they are told apart')
+  t.is(server.received.length, 3)
 })
 
 test('TLS is spoken where it is asked for, and only with a server that is trusted', async (t) => {

@@ -1,5 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SentinodeError } from '../../errors.js'
 import { ReportFormat, type ScreeningAnswer } from '../../generated/sentinode/v1/screening.js'
 
 /** Reports that are files of their own. */
@@ -27,6 +28,22 @@ export async function saveReports(
     saved[file.kind] = path
   }
   return saved
+}
+
+/** @throws SentinodeError INVALID_OPTION where the files of two exams would have one name */
+export function requireOwnFiles(exams: readonly string[]): void {
+  const owners = new Map<string, string>()
+  for (const exam of exams) {
+    const file = fileName(exam)
+    const owner = owners.get(file)
+    if (owner !== undefined) {
+      throw new SentinodeError(
+        'INVALID_OPTION',
+        `out: expected exams whose reports have names of their own, found ${owner} and ${exam}, both ${file}`,
+      )
+    }
+    owners.set(file, exam)
+  }
 }
 
 /** An exam's name may hold what a file's may not. */

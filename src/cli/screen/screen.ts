@@ -7,6 +7,7 @@ import { count } from '../text.js'
 import type { ScreenFlags } from './command.js'
 import type { Outcome } from './outcome.js'
 import { progressOn } from './progress.js'
+import { requireOwnFiles } from './reports.js'
 import { Results } from './results.js'
 import { runTasks } from './run.js'
 import { answerText, outcomeLine } from './show.js'
@@ -28,6 +29,7 @@ export async function screen(exams: readonly string[], flags: ScreenFlags): Prom
     region,
     timesS: flags.times ?? null,
   })
+  if (flags.out !== undefined) requireOwnFiles(tasks.map(({ name }) => name))
   const client = connect(connectionOf(flags))
   if (flags.out !== undefined) await mkdir(flags.out, { recursive: true })
   const results =
