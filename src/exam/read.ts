@@ -29,8 +29,8 @@ export interface ReadOptions {
   readonly signal?: AbortSignal
   /** Asked for the bytes of the volume before they are allocated; its rejection ends the reading. */
   readonly reserve?: (bytes: number) => Promise<void>
-  /** Told of each file that has frames of the volume, once, before pixels are read. */
-  readonly onUsed?: (file: ExamFile) => void
+  /** Told the files that have frames of the volume before pixels are read; its rejection ends the reading. */
+  readonly onUsed?: (files: readonly ExamFile[]) => Promise<void>
 }
 
 /**

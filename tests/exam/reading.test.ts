@@ -366,7 +366,7 @@ test('the volume is asked for before it is allocated, and told which files it co
   const asked: number[] = []
   const volume = await read([...localizer, ...files], {
     reserve: (bytes) => Promise.resolve(void asked.push(bytes)),
-    onUsed: ({ id }) => void used.push(id),
+    onUsed: (files) => Promise.resolve(void used.push(...files.map(({ id }) => id))),
   })
   t.deepEqual(asked, [volume.samples.byteLength])
   t.deepEqual(used, files.map(({ id }) => id).sort())

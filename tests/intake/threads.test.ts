@@ -119,6 +119,17 @@ test('what a DICOM report needs is read from the files of the dynamic series', a
   t.deepEqual(new Set(origin?.images.map(({ seriesUid }) => seriesUid)), new Set(['1.2.3.5']))
 })
 
+test('an exam that no DICOM report can be of is refused before its pixels are read', async (t) => {
+  const { upload: sent } = await upload(t, [niftiFile([2, 2, 2, 2], new Int16Array(16))])
+  const asked: number[] = []
+  const reserve = (bytes: number): Promise<void> => Promise.resolve(void asked.push(bytes))
+  const job = { ...JOB, exam: sent.exam, timesS: [0, 90] }
+  await threads.read(job, { signal: never, reserve })
+  t.is(asked.length, 1)
+  t.is(await code(threads.read({ ...job, origin: true }, { signal: never, reserve })), 'REPORT_INCOMPLETE')
+  t.is(asked.length, 1)
+})
+
 test('NIfTI phases come in the order of their numbers', async (t) => {
   const phase = (value: number): Uint8Array => niftiFile([2, 2, 2, 1], new Int16Array(8).fill(value))
   const { upload: sent } = await upload(

@@ -61,7 +61,8 @@ export function pixelReader(reader: ByteReader, header: Pick<DicomHeader, 'synta
   return header.syntax.deflated ? inflatingReader(reader, header.start) : reader
 }
 
-function isMagic(head: Uint8Array): boolean {
+/** Whether it begins as a file with a preamble does. */
+export function isMagic(head: Uint8Array): boolean {
   return (
     Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', PREAMBLE, PREAMBLE + 4) ===
     'DICM'

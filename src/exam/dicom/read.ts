@@ -21,7 +21,7 @@ export interface DicomOptions {
   readonly limits: ExamLimits
   readonly signal?: AbortSignal | undefined
   readonly reserve?: ((bytes: number) => Promise<void>) | undefined
-  readonly onUsed?: ((file: ExamFile) => void) | undefined
+  readonly onUsed?: ((files: readonly ExamFile[]) => Promise<void>) | undefined
 }
 
 /** An object without pixel data: a report, a presentation state, or an image that lost them. */
@@ -73,7 +73,7 @@ export async function volumeFromFrames(
   const stack = stackOf(firstOfEach(slices, of, count))
   const { timesS, from, warnings } = times(placed, phases, options.requireTimes)
 
-  for (const { file } of sources) options.onUsed?.(file)
+  await options.onUsed?.(sources.map(({ file }) => file))
   const [first] = slices
   const shape = [phases.count, count, first?.rows ?? 0, first?.columns ?? 0] as const
   const volume = await pixels(placed, phases, shape, options)

@@ -21,7 +21,7 @@ export interface NiftiOptions {
   readonly timesS?: readonly number[] | undefined
   readonly signal?: AbortSignal | undefined
   readonly reserve?: ((bytes: number) => Promise<void>) | undefined
-  readonly onUsed?: ((file: ExamFile) => void) | undefined
+  readonly onUsed?: ((files: readonly ExamFile[]) => Promise<void>) | undefined
 }
 
 interface Opened extends NiftiFile {
@@ -69,7 +69,7 @@ export async function volumeFromNifti(files: readonly NiftiFile[], options: Nift
     )
   const times = phaseTimes(opened, t, options)
   const shape = [t, z, y, x] as const
-  for (const { file } of opened) options.onUsed?.(file)
+  await options.onUsed?.(opened.map(({ file }) => file))
   const samples = await allocate(opened, shape, options)
   const slopes = new Float64Array(t * z)
   const intercepts = new Float64Array(t * z)

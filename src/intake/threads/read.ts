@@ -1,5 +1,6 @@
 import type { ExamFile } from '../../exam/source.js'
 import { fileSource } from '../../exam/source.js'
+import { isMagic } from '../../exam/dicom/part10.js'
 import { readExam } from '../../exam/read.js'
 import { SentinodeError } from '../../errors.js'
 import {
@@ -18,23 +19,26 @@ export interface ReadHooks {
   readonly reserve: (bytes: number) => Promise<void>
 }
 
-/** Reads an exam with its mask. Rejects as `readExam` and `readMask` do. */
+/** Reads an exam with its mask. Rejects as `readExam` and `readMask` do, and with REPORT_INCOMPLETE. */
 export async function runRead(job: ReadJob, { check, reserve }: ReadHooks): Promise<ReadExam> {
   const uploaded = job.exam.kind === 'upload' ? uploadedFiles(job.exam, check) : null
   const mask = job.mask === null ? null : await maskRegion(job.mask, uploaded, job.maxPixelBytes, reserve)
   if (uploaded !== null && typeof job.mask?.source === 'number') uploaded.delete(job.mask.source)
   const source =
     job.exam.kind === 'upload' ? fileSource([...(uploaded?.values() ?? [])]) : placedFiles(job.exam, check)
-  const used: ExamFile[] = []
+  let origin: ExamOrigin | null = null
   const volume = await readExam(source, {
     minPhases: job.minPhases,
     requireTimes: job.requireTimes,
     limits: { maxPixelBytes: job.maxPixelBytes },
     reserve,
-    onUsed: (file) => used.push(file),
+    // Before the pixels: where no report can be of the exam, nothing more is read.
+    onUsed: async (files) => {
+      if (job.origin) origin = await originOf(files)
+    },
     ...(job.timesS === null ? {} : { timesS: job.timesS }),
   })
-  return { volume, mask, origin: job.origin ? await originOf(used) : null }
+  return { volume, mask, origin }
 }
 
 async function maskRegion(
@@ -71,7 +75,7 @@ async function originOf(files: readonly ExamFile[]): Promise<ExamOrigin> {
     for (const length of HEADERS) {
       const bytes = await head(file, length)
       const reference = readReference(bytes)
-      if (reference === null && file.size > length) continue
+      if (reference === null && isMagic(bytes) && file.size > length) continue
       if (images.length === 0) first = bytes
       if (reference !== null) images.push(reference)
       break
