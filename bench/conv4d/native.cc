@@ -2,7 +2,8 @@
 // Each case takes turns with the product, and the least time of each counts: other load on the machine
 // then touches both.
 //
-//   conv4d_native [--threads N] [--rounds N] [--rows N] [--filter TEXT] [--report] [--thread-time]
+//   conv4d_native [--threads N] [--rounds N] [--rows N] [--filter TEXT] [--precision fp32|bf16]
+//                 [--taps exact|fast] [--report] [--thread-time]
 #include <time.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/ops/arena.h"
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
 #include "core/ops/region.h"
@@ -29,6 +31,8 @@ struct Options {
   int rounds = 10;
   int rows = 1;
   std::string filter;
+  std::string precision;  // of fp32 and bf16 one, or empty for both
+  std::string taps;       // of exact and fast one, or empty for both
   bool report = false;
   bool thread_time = false;
 };
@@ -101,16 +105,23 @@ void Measure(const Case& c, const char* precision, bool exact, const std::string
   }
   auto program = region.value()->Prepare({v});
   const size_t rows = static_cast<size_t>(options.rows);
-  std::vector<float> input(rows * static_cast<size_t>(v.elements()));
+  // Aligned as the daemon's batch slots and ONNX Runtime's tensors are.
+  const size_t inputs = rows * static_cast<size_t>(v.elements());
+  const size_t outputs = rows * static_cast<size_t>(program.value()->output_volume(0).elements());
+  Arena memory[2];
+  if (!memory[0].Grow(inputs * sizeof(float)).ok()) std::exit(1);
+  if (!memory[1].Grow(outputs * sizeof(float)).ok()) std::exit(1);
+  float* const input = reinterpret_cast<float*>(memory[0].data());
+  float* const output = reinterpret_cast<float*>(memory[1].data());
   std::minstd_rand random(3);
-  for (float& x : input) x = static_cast<float>(random()) / 2147483647.0f - 0.5f;
-  std::vector<float> output(rows *
-                            static_cast<size_t>(program.value()->output_volume(0).elements()));
+  for (size_t i = 0; i < inputs; ++i) {
+    input[i] = static_cast<float>(random()) / 2147483647.0f - 0.5f;
+  }
   double best = std::numeric_limits<double>::infinity();
   double ceiling = best;
   for (int round = 0; round < options.rounds + 2; ++round) {
     double start = Now(options.thread_time);
-    const Status status = region.value()->Run(*program.value(), options.rows, {input.data()}, {output.data()});
+    const Status status = region.value()->Run(*program.value(), options.rows, {input}, {output});
     if (!status.ok()) std::exit(1);
     best = std::min(best, (Now(options.thread_time) - start) / options.rows);
     start = Now(options.thread_time);
@@ -149,10 +160,15 @@ int main(int argc, char** argv) {
       options.rows = std::atoi(argv[++i]);
     } else if (i + 1 < argc && argument == "--filter") {
       options.filter = argv[++i];
+    } else if (i + 1 < argc && argument == "--precision") {
+      options.precision = argv[++i];
+    } else if (i + 1 < argc && argument == "--taps") {
+      options.taps = argv[++i];
     } else {
       std::fprintf(stderr,
-                   "conv4d_native [--threads N] [--rounds N] [--rows N] [--filter TEXT] [--report]\n"
-                   "              [--thread-time]\n");
+                   "conv4d_native [--threads N] [--rounds N] [--rows N] [--filter TEXT]\n"
+                   "              [--precision fp32|bf16] [--taps exact|fast]\n"
+                   "              [--report] [--thread-time]\n");
       return 2;
     }
   }
@@ -172,7 +188,9 @@ int main(int argc, char** argv) {
   for (const Case& c : Cases()) {
     if (c.name.find(options.filter) == std::string::npos) continue;
     for (const char* precision : {"fp32", "bf16"}) {
+      if (!options.precision.empty() && options.precision != precision) continue;
       for (const bool exact : {true, false}) {
+        if (!options.taps.empty() && (options.taps == "exact") != exact) continue;
         Measure(c, precision, exact, folder, options, product);
       }
     }
