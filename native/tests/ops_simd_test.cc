@@ -1,7 +1,10 @@
 // The kernels of every instruction set that this machine has, one by one.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <random>
+#include <vector>
 
 #include "core/ops/simd.h"
 #include "ops_support.h"
@@ -51,9 +54,13 @@ TEST(OpsSimd, EveryInstructionSetGivesTheSameNumbers) {
           ASSERT_EQ(blocked[p * channels + c], a[c * positions + p]) << kernels.name;
         }
       }
-      kernels.deinterleave(blocked.data(), channels, Element::kFloat32, channels, planar.data(),
-                           positions, positions);
-      EXPECT_EQ(planar, a) << kernels.name;
+      for (const bool streamed : {false, true}) {
+        std::fill(planar.begin(), planar.end(), 0.0f);
+        kernels.deinterleave(blocked.data(), channels, Element::kFloat32, channels, planar.data(),
+                             positions, positions, streamed);
+        FinishStreams();
+        EXPECT_EQ(planar, a) << kernels.name;
+      }
     }
     // Ties go to even: 1 + 2^-8 lies between two bfloat16 numbers, 1 is the even one.
     const float values[3] = {1.00390625f, 1.01171875f, std::nanf("")};
@@ -62,6 +69,138 @@ TEST(OpsSimd, EveryInstructionSetGivesTheSameNumbers) {
     EXPECT_EQ(rounded[0], 0x3f80) << kernels.name;
     EXPECT_EQ(rounded[1], 0x3f82) << kernels.name;
     EXPECT_EQ(rounded[2] & 0x7fc0, 0x7fc0) << kernels.name;
+  }
+}
+
+// What a product kernel is asked for, and the numbers behind it: a word is a float, or two channels
+// of bfloat16 that are whole numbers here, so that nothing is rounded.
+struct ProductCase {
+  const Kernels& kernels;
+  Element element;
+  int step;
+  bool slide;
+  int width;
+};
+
+constexpr int kRows = 2;
+constexpr int kBlocks = 2;
+constexpr int kTaps = 3;
+
+class ProductTest {
+ public:
+  explicit ProductTest(const ProductCase& c)
+      : case_(c),
+        kernel_(c.kernels.product(c.element, c.step, c.slide, c.width)),
+        positions_(kernel_.width + kTaps),
+        lanes_(c.kernels.lanes),
+        words_(kBlocks * c.step),
+        source_(static_cast<size_t>(kRows * words_ * positions_)),
+        weights_(static_cast<size_t>(kRows * words_ * kTaps * lanes_)) {
+    for (Word& w : source_) w = Draw();
+    for (Word& w : weights_) w = Draw();
+  }
+
+  bool exists() const { return kernel_.run != nullptr; }
+
+  void Run() {
+    const std::vector<uint32_t> source = Bits(source_);
+    const std::vector<uint32_t> weights = Bits(weights_);
+    const void* sources[kRows];
+    const void* slices[kRows];
+    for (int row = 0; row < kRows; ++row) {
+      sources[row] = source.data() + row * words_ * positions_;
+      slices[row] = weights.data() + row * words_ * kTaps * lanes_;
+    }
+    const ptrdiff_t offsets[kTaps] = {0, case_.step, 2 * case_.step};
+    std::vector<float> out(static_cast<size_t>(kernel_.width * lanes_));
+    ProductTile tile;
+    tile.sources = sources;
+    tile.weights = slices;
+    tile.rows = kRows;
+    tile.channels = words_;
+    tile.block_step = positions_ * case_.step;
+    tile.taps = kTaps;
+    tile.tap_offsets = offsets;
+    tile.out = out.data();
+    tile.tile_rows = kernel_.tile_rows;
+    if (kernel_.tile_rows > 0) case_.kernels.begin_tiles(kernel_.tile_rows);
+    kernel_.run(tile);
+    if (kernel_.tile_rows > 0) case_.kernels.end_tiles();
+    for (int position = 0; position < kernel_.width; ++position) {
+      for (int lane = 0; lane < lanes_; ++lane) {
+        ASSERT_EQ(out[static_cast<size_t>(position * lanes_ + lane)], Expected(position, lane))
+            << case_.kernels.name << " step " << case_.step << " width " << kernel_.width
+            << " slide " << case_.slide << " position " << position << " lane " << lane;
+      }
+    }
+  }
+
+ private:
+  struct Word {
+    float low;
+    float high;
+  };
+
+  Word Draw() {
+    const auto whole = [this] { return static_cast<float>(static_cast<int>(random_() % 9) - 4); };
+    return {whole(), case_.element == Element::kBfloat16 ? whole() : 0};
+  }
+
+  std::vector<uint32_t> Bits(const std::vector<Word>& words) const {
+    std::vector<uint32_t> bits(words.size());
+    for (size_t i = 0; i < words.size(); ++i) {
+      const float both[2] = {words[i].low, words[i].high};
+      const size_t count = case_.element == Element::kBfloat16 ? 2 : 1;
+      case_.kernels.convert(both, &bits[i], case_.element, count);
+    }
+    return bits;
+  }
+
+  float Expected(int position, int lane) const {
+    float sum = 0;
+    for (int row = 0; row < kRows; ++row) {
+      for (int word = 0; word < words_; ++word) {
+        for (int tap = 0; tap < kTaps; ++tap) {
+          const int block = word / case_.step;
+          const int in_block = word % case_.step;
+          const int at = (row * kBlocks + block) * positions_ + position + tap;
+          const Word x = source_[static_cast<size_t>(at * case_.step + in_block)];
+          const int place = kernel_.tile_rows > 0 ? (block * kTaps + tap) * case_.step + in_block
+                                                  : word * kTaps + tap;
+          const Word w =
+              weights_[static_cast<size_t>((row * words_ * kTaps + place) * lanes_ + lane)];
+          sum += x.low * w.low + x.high * w.high;
+        }
+      }
+    }
+    return sum;
+  }
+
+  const ProductCase& case_;
+  std::minstd_rand random_{5};
+  ProductKernel kernel_;
+  int positions_;
+  int lanes_;
+  int words_;
+  std::vector<Word> source_;
+  std::vector<Word> weights_;
+};
+
+TEST(OpsSimd, ProductsAreRightOnEveryInstructionSet) {
+  for (int index = 0; KernelsAt(index) != nullptr; ++index) {
+    const Kernels& kernels = *KernelsAt(index);
+    const auto check = [&kernels](Element element, int step) {
+      for (const bool slide : {true, false}) {
+        for (const int width : {1, 4, 9, 16, 24, 50, 64}) {
+          const ProductCase product{kernels, element, step, slide, width};
+          ProductTest test(product);
+          if (test.exists()) test.Run();
+        }
+      }
+    };
+    for (const int step : {1, 8, 16}) check(Element::kFloat32, step);
+    check(Element::kBfloat16, 8);
+    if (kernels.begin_tiles != nullptr) check(Element::kBfloat16, 16);
   }
 }
 

@@ -55,7 +55,10 @@ bool HasFastAxis(const ConvProblem& p, size_t axis) {
 // than it costs.
 bool MultipliesBfloat16(const ConvProblem& p) {
   const int64_t channels = GroupChannels(p);
-  const bool whole_blocks = p.step->groups == 1 || channels % 16 == 0 || channels == 8;
+  const bool matrix_tiles = GetKernels().begin_tiles != nullptr;
+  const bool whole_blocks =
+      p.step->groups == 1 ||
+      (matrix_tiles ? channels == 16 || channels % 32 == 0 : channels % 16 == 0 || channels == 8);
   return p.element == Element::kBfloat16 && channels >= 8 && whole_blocks &&
          GetKernels().product(Element::kBfloat16, 8, false, 1).run != nullptr;
 }

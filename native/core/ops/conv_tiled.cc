@@ -66,6 +66,7 @@ void TiledConv::Work(const Buffers& buffers, uint8_t* workspace, std::atomic<int
     worker.ComputeBlock(static_cast<size_t>(item % depths), columns, row,
                         std::min(row + shape_.segment_rows, problem_.out.h));
   }
+  if (shape_.streamed_out) FinishStreams();
 }
 
 Status TiledConv::Run(const Buffers& buffers) const {

@@ -64,6 +64,7 @@ Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
   Result<Plan> plan = ParsePlan(plan_text);
   if (!plan.ok()) return plan.status();
   const ThreadScope scope(options.threads);
+  PinThreads(options.threads);
   Result<std::unique_ptr<Layers>> layers =
       Layers::Load(std::move(plan.value()), options.folder, options.threads);
   if (!layers.ok()) return layers.status();

@@ -64,19 +64,22 @@ struct ProductTile {
   const void* const* sources = nullptr;  // per row: `source_from` words before the one that lies
                                          // under position 0 and the first tap
   ptrdiff_t source_from = 0;
-  const void* const* weights = nullptr;  // per row: [channel][tap][lanes], words
+  const void* const* weights = nullptr;  // per row: [channel][tap][lanes], words; for matrix tiles
+                                         // [block][tap][word of the block][lanes]
   int rows = 0;
   int channels = 0;                        // words of an input position
   ptrdiff_t block_step = 0;                // words between blocks of `step` channels
   int taps = 0;                            // along W; unless sliding:
   const ptrdiff_t* tap_offsets = nullptr;  // per tap: words from the first one's input
   float* out = nullptr;
+  int tile_rows = 0;  // the kernel's
 };
 
 // Computes `width` positions, whose inputs are `step` words apart.
 struct ProductKernel {
   void (*run)(const ProductTile&);
   int width;
+  int tile_rows;  // positions of a matrix tile, where the kernel runs on those; else 0
 };
 
 // One row (along W) of a pool or of a depthwise convolution.
@@ -122,8 +125,8 @@ struct Kernels {
   int lanes;  // floats of a vector
   void (*combine)(const Combine&);
   // The narrowest kernel for `width` positions, or the widest there is. `step` is 1, 8 or 16 (8 in
-  // bfloat16). `slide`: three taps along W, at neighbouring positions. Null where this processor
-  // does not multiply the element.
+  // bfloat16, or 16 in matrix tiles). `slide`: three taps along W, at neighbouring positions. Null
+  // where this processor does not multiply the element.
   ProductKernel (*product)(Element element, int step, bool slide, int width);
   void (*max_pool_row)(const WindowRow&);
   void (*average_pool_row)(const WindowRow&);
@@ -139,16 +142,24 @@ struct Kernels {
   void (*channel_max)(const void* in, Element element, size_t positions, size_t channels,
                       float* best);
   // Planar [c][plane] to channels-last [position][c] and back, from [position][stride], for a range
-  // of positions.
+  // of positions. `streamed` writes past the cache where it can, and needs FinishStreams() after
+  // it.
   void (*interleave)(const float* in, size_t plane, size_t channels, void* out, Element element,
                      size_t positions);
   void (*deinterleave)(const void* in, size_t stride, Element element, size_t channels, float* out,
-                       size_t plane, size_t positions);
+                       size_t plane, size_t positions, bool streamed);
   void (*convert)(const float* in, void* out, Element element, size_t length);
+  // Where bfloat16 is multiplied in matrix tiles: sets this thread's up for kernels of `rows`
+  // positions a tile, and frees them. Null elsewhere.
+  void (*begin_tiles)(int rows);
+  void (*end_tiles)();
 };
 
 // `task` without its sizes, in one row of `length` contiguous elements. Without a bias or residual.
 void CombineRow(const Kernels& kernels, Combine task, size_t length);
+
+// Orders this thread's streamed writes before what it writes next.
+void FinishStreams();
 
 // For this processor; the same for the life of the process.
 const Kernels& GetKernels();

@@ -77,10 +77,11 @@ void TiledWorker::TurnRow(int64_t row, int64_t channel, int64_t channels) const 
           columns_->from;
       const float* own = reinterpret_cast<const float*>(rows_) +
                          (t * planes + d) * shape_.sum_positions * shape_.lanes;
-      kernels_.deinterleave(
-          own, static_cast<size_t>(shape_.lanes), Element::kFloat32, static_cast<size_t>(channels),
-          buffers_.planar_out + channel * out.positions() + at,
-          static_cast<size_t>(out.positions()), static_cast<size_t>(columns_->width));
+      kernels_.deinterleave(own, static_cast<size_t>(shape_.lanes), Element::kFloat32,
+                            static_cast<size_t>(channels),
+                            buffers_.planar_out + channel * out.positions() + at,
+                            static_cast<size_t>(out.positions()),
+                            static_cast<size_t>(columns_->width), shape_.streamed_out);
     }
   }
 }

@@ -15,6 +15,9 @@ constexpr int64_t kRingBytes = int64_t{576} << 10;
 constexpr int64_t kNarrowestColumns = 16;
 // Vectors of a run: what is mixed together stays in the first-level cache.
 constexpr int64_t kRunVectors = 16;
+// Of a region's border, from which on it goes past the cache: whoever reads it would not find it
+// there anyway.
+constexpr int64_t kStreamedBytes = int64_t{4} << 20;
 
 int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -29,6 +32,9 @@ int64_t BlockChannels(int64_t channels, int64_t group_in, bool grouped) {
   if (!grouped) return channels <= 8 ? 8 : 16;
   return group_in % 16 == 0 || 16 % group_in == 0 ? 16 : 1;
 }
+
+// As many as fill a matrix tile, or half of one where there are no more.
+int64_t MatrixBlockChannels(int64_t group_in) { return group_in > 16 ? 32 : 16; }
 
 }  // namespace
 
@@ -84,11 +90,13 @@ void TiledShape::ChooseLayout(const ConvProblem& problem) {
   group_vectors = (group_out + lanes - 1) / lanes;
   vectors = problem.step->groups * group_vectors;
   slide = w.kernel[3] == 3 && w.strides[3] == 1 && w.dilations[3] == 1;
+  streamed_out = problem.planar_out && problem.out.elements() * 4 >= kStreamedBytes;
   planar_in = problem.planar_in && w.strides[3] == 1 && element == Element::kFloat32;
   if (element == Element::kBfloat16) {
-    block_channels = 16;
-    step = 8;
-    group_words = (group_in + 1) / 2;
+    matrix_tiles = GetKernels().begin_tiles != nullptr;
+    block_channels = matrix_tiles ? MatrixBlockChannels(group_in) : 16;
+    step = block_channels / 2;
+    group_words = matrix_tiles ? RoundUp(group_in, block_channels) / 2 : (group_in + 1) / 2;
   } else {
     block_channels =
         planar_in ? 1 : BlockChannels(problem.in.c, group_in, problem.step->groups > 1);
@@ -145,7 +153,9 @@ Columns TiledShape::MakeColumns(const ConvProblem& problem, int64_t from, int64_
   for (int64_t piece = 0; piece < pieces; ++piece) {
     const int64_t begin = width * piece / pieces;
     const int64_t end = width * (piece + 1) / pieces;
-    result.tiles.push_back({begin, kernel(end - begin)});
+    // All matrix tiles of the columns have the same size: a thread's are set up once for them.
+    const int64_t positions = matrix_tiles ? (width + pieces - 1) / pieces : end - begin;
+    result.tiles.push_back({begin, kernel(positions)});
   }
   return result;
 }

@@ -70,6 +70,7 @@ struct TiledShape {
   // bfloat16.
   Element element = Element::kFloat32;
   bool planar_in = false;
+  bool streamed_out = false;  // past the cache, to a region's border
   bool slide = false;
   int64_t block_channels = 1;
   int64_t step = 1;  // words from a position to the next
@@ -78,6 +79,7 @@ struct TiledShape {
   int64_t row_words = 0;
   std::vector<ptrdiff_t> tap_offsets;  // along W, in words
   int64_t group_words = 0;             // words of a group's channels at one position
+  bool matrix_tiles = false;           // multiplied in them
 
   int64_t segment_rows = 0;   // output rows of a block
   int64_t group_rows = 0;     // of which so many are multiplied together

@@ -38,7 +38,8 @@ std::string TiledWeightsName(const TiledShape& shape) {
   };
   const char* precision = shape.element == Element::kBfloat16 ? "bf16" : "fp32";
   return "tiled:" + axis(shape.time) + ":" + axis(shape.depth) + ":" + precision + ":" +
-         std::to_string(shape.lanes);
+         std::to_string(shape.lanes) +
+         (shape.matrix_tiles ? ":matrix" + std::to_string(shape.step) : "");
 }
 
 void PackTiledWeights(const ConvProblem& problem, const TiledShape& shape, int64_t vector,
@@ -60,8 +61,12 @@ void PackTiledWeights(const ConvProblem& problem, const TiledShape& shape, int64
       const int64_t word = pairs ? in / 2 : in;
       for (int64_t i = 0; i < rows * kernel_w; ++i) {
         const float value = static_cast<float>(mixed[static_cast<size_t>(i)]);
-        uint8_t* at =
-            to + 4 * (i / kernel_w * slice + (word * kernel_w + i % kernel_w) * shape.lanes + lane);
+        const int64_t tap = i % kernel_w;
+        const int64_t place =
+            shape.matrix_tiles
+                ? (word / shape.step * kernel_w + tap) * shape.step + word % shape.step
+                : word * kernel_w + tap;
+        uint8_t* at = to + 4 * (i / kernel_w * slice + place * shape.lanes + lane);
         if (pairs) {
           GetKernels().convert(&value, at + in % 2 * 2, Element::kBfloat16, 1);
         } else {

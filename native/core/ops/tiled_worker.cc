@@ -23,9 +23,11 @@ TiledWorker::TiledWorker(const ConvProblem& problem, const TiledShape& shape, co
 void TiledWorker::ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from,
                                int64_t row_end) {
   columns_ = &columns;
+  if (shape_.matrix_tiles) kernels_.begin_tiles(columns.tiles[0].kernel.tile_rows);
   for (size_t i = 0; i < shape_.time.tiles.size(); ++i) {
     ComputeFrames(i, depth_tile, row_from, row_end);
   }
+  if (shape_.matrix_tiles) kernels_.end_tiles();
 }
 
 void TiledWorker::ComputeFrames(size_t time_tile, size_t depth_tile, int64_t row_from,
@@ -160,6 +162,7 @@ void TiledWorker::Multiply(int64_t vector) {
         for (const Columns::Tile& part : columns_->tiles) {
           tile.source_from = source + part.from * shape_.step;
           tile.out = sums + row * area + part.from * shape_.lanes;
+          tile.tile_rows = part.kernel.tile_rows;
           part.kernel.run(tile);
         }
       }

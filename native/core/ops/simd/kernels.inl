@@ -7,29 +7,45 @@
 
 #include "core/ops/simd/vector.inl"
 
-// Keeps a value in a register: else the compiler reads it from memory for every use, and there are
-// no more reads in a cycle than products.
-#if defined(__x86_64__)
-#define SENTINODE_IN_REGISTER(v) asm("" : "+v"(v))
+// Reads a number into all lanes of a register. Left to itself the compiler reads it anew for every
+// use, and there are no more reads in a cycle than products; or reads so many ahead that sums go to
+// the stack.
+#if defined(__AVX__)
+#define SENTINODE_SPREAD(number, v) asm("vbroadcastss %1, %0" : "=v"(v) : "m"(number))
 #else
-#define SENTINODE_IN_REGISTER(v)
+#define SENTINODE_SPREAD(number, v) Spread(number, v)
+#endif
+#if defined(__GNUC__)
+#define SENTINODE_UNKNOWN(value) asm("" : "+r"(value))
+#else
+#define SENTINODE_UNKNOWN(value)
 #endif
 
 #include "core/ops/simd/combine.inl"
 #include "core/ops/simd/elementwise.inl"
 #include "core/ops/simd/layout.inl"
+#ifdef SENTINODE_MATRIX_TILES
+#include "core/ops/simd/product_tiles.inl"
+#endif
 #include "core/ops/simd/product.inl"
 #include "core/ops/simd/window.inl"
 
 constexpr Kernels MakeKernels(const char* name) {
-  return Kernels{name,           static_cast<int>(kLanes),
-                 CombineKernel,  FindProduct,
-                 MaxPoolRow,     AveragePoolRow,
-                 DepthwiseRow,   ScaleShiftKernel,
-                 MultiplyKernel, ChannelSums,
-                 ChannelMax,     Interleave,
-                 Deinterleave,   Convert};
+  Kernels kernels{name,           static_cast<int>(kLanes),
+                  CombineKernel,  FindProduct,
+                  MaxPoolRow,     AveragePoolRow,
+                  DepthwiseRow,   ScaleShiftKernel,
+                  MultiplyKernel, ChannelSums,
+                  ChannelMax,     Interleave,
+                  Deinterleave,   Convert,
+                  nullptr,        nullptr};
+#ifdef SENTINODE_MATRIX_TILES
+  kernels.begin_tiles = BeginTiles;
+  kernels.end_tiles = EndTiles;
+#endif
+  return kernels;
 }
 
 #undef SENTINODE_INLINE
-#undef SENTINODE_IN_REGISTER
+#undef SENTINODE_SPREAD
+#undef SENTINODE_UNKNOWN

@@ -4,7 +4,7 @@ struct FloatProduct {
   static SENTINODE_INLINE void Add(Vec& sum, const Vec& weight, const Vec& x) { sum += weight * x; }
 };
 
-#ifdef SENTINODE_BFLOAT16_PAIRS
+#if defined(SENTINODE_BFLOAT16_PAIRS) && !defined(SENTINODE_MATRIX_TILES)
 struct BfloatProduct {
   static SENTINODE_INLINE void Add(Vec& sum, const Vec& weight, const Vec& x) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(weight), "v"(x));
@@ -21,8 +21,7 @@ SENTINODE_INLINE void SlideChannel(const float* x, const float* weights, Vec (&s
 #pragma GCC unroll 32
   for (int i = 0; i < kTile + 2; ++i) {
     Vec input;
-    Spread(x[i * kStep], input);
-    SENTINODE_IN_REGISTER(input);
+    SENTINODE_SPREAD(x[i * kStep], input);
 #pragma GCC unroll 3
     for (int tap = 0; tap < 3; ++tap) {
       if (i >= tap && i - tap < kTile) Type::Add(sum[i - tap], w[tap], input);
@@ -51,8 +50,12 @@ void Product(const ProductTile& a) {
     const float* block = static_cast<const float*>(a.sources[row]) + a.source_from;
     const float* weights = static_cast<const float*>(a.weights[row]);
     for (int left = a.channels; left > 0; left -= kStep, block += a.block_step) {
-      const int channels = left < kStep ? left : kStep;
-      for (const float* x = block; x < block + channels; ++x) {
+      const float* x = block;
+      const float* const end = block + (left < kStep ? left : kStep);
+      for (; x < end; ++x) {
+        // Else the compiler keeps inputs for the next channel, where positions are as far apart as
+        // channels, and sums on the stack instead.
+        SENTINODE_UNKNOWN(x);
         if constexpr (kSlide) {
           SlideChannel<Type, kTile, kStep>(x, weights, sum);
           weights += 3 * kLanes;
@@ -77,7 +80,7 @@ struct ProductTable {
         return ProductTable<Type, kTile - kGrain, kStep, kSlide, kGrain>::Find(width);
       }
     }
-    return {Product<Type, kTile, kStep, kSlide>, kTile};
+    return {Product<Type, kTile, kStep, kSlide>, kTile, 0};
   }
 };
 
@@ -90,10 +93,12 @@ SENTINODE_INLINE ProductKernel FindStep(bool slide, int width) {
 }
 
 ProductKernel FindProduct(Element element, int step, bool slide, int width) {
-#ifdef SENTINODE_BFLOAT16_PAIRS
+#if defined(SENTINODE_MATRIX_TILES)
+  if (element == Element::kBfloat16) return FindTileProduct(step, slide, width);
+#elif defined(SENTINODE_BFLOAT16_PAIRS)
   if (element == Element::kBfloat16) return FindStep<BfloatProduct, 8>(slide, width);
 #else
-  if (element == Element::kBfloat16) return {nullptr, 0};
+  if (element == Element::kBfloat16) return {nullptr, 0, 0};
 #endif
   if (step == 16) return FindStep<FloatProduct, 16>(slide, width);
   if (step == 8) return FindStep<FloatProduct, 8>(slide, width);

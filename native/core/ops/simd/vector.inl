@@ -10,6 +10,20 @@ struct FloatType {
   static SENTINODE_INLINE void Store(float* p, const Vec& v) { __builtin_memcpy(p, &v, sizeof v); }
 };
 
+// Whole cache lines go past the cache, where a vector is one: they need not be read before they are
+// written.
+struct StreamedFloatType : FloatType {
+  static SENTINODE_INLINE void Store(float* p, const Vec& v) {
+#ifdef SENTINODE_MASKS
+    if (reinterpret_cast<uintptr_t>(p) % sizeof v == 0) {
+      _mm512_stream_ps(p, (__m512)v);
+      return;
+    }
+#endif
+    FloatType::Store(p, v);
+  }
+};
+
 struct BfloatType {
   typedef uint16_t Scalar;
   static SENTINODE_INLINE void Load(const uint16_t* p, Vec& v) {
@@ -20,11 +34,15 @@ struct BfloatType {
   }
   // To the nearest, ties to even; NaN stays NaN.
   static SENTINODE_INLINE void Store(uint16_t* p, const Vec& v) {
+#ifdef SENTINODE_BFLOAT16_PAIRS
+    const HalfVec half = (HalfVec)_mm512_cvtneps_pbh((__m512)v);
+#else
     BitsVec bits;
     __builtin_memcpy(&bits, &v, sizeof bits);
     const BitsVec rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const BitsVec nan = (BitsVec)(v != v);
     const HalfVec half = __builtin_convertvector((rounded & ~nan) | (0x7fc0u & nan), HalfVec);
+#endif
     __builtin_memcpy(p, &half, sizeof half);
   }
 };
