@@ -8,6 +8,7 @@
 #include "core/base/cancel.h"
 #include "core/ops/conv.h"
 #include "core/ops/parallel.h"
+#include "core/ops/row_team.h"
 #include "core/ops/steps.h"
 #include "core/ops/tiled_shape.h"
 #include "core/ops/tiled_weights.h"
@@ -72,7 +73,7 @@ void TiledConv::Work(const Buffers& buffers, uint8_t* workspace, std::atomic<int
 Status TiledConv::Run(const Buffers& buffers) const {
   std::atomic<int64_t> next{0};
   if (problem_.threads == 1) {
-    Work(buffers, buffers.workspace, next);
+    RowTeam::Share(buffers.workspace, [&](uint8_t* workspace) { Work(buffers, workspace, next); });
   } else {
     const std::atomic<bool>* const cancel = current_cancel_flag;
     ParallelTeam(problem_.threads, [&] {

@@ -10,6 +10,7 @@
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
 #include "core/ops/report.h"
+#include "core/ops/row_team.h"
 #include "core/ops/toom_cook.h"
 #include "core/ops/tuner.h"
 
@@ -156,9 +157,11 @@ Status Region::RunInTurn(const Program& program, const Rows& rows) {
 }
 
 // Threads take the next row when they are done with one: a processor that others use too computes
-// fewer rows, and nobody waits for it in every layer.
+// fewer rows, and nobody waits for it in every layer. Who finds no more rows helps with the last
+// ones.
 Status Region::RunBeside(const Program& program, const Rows& rows) {
   std::atomic<int64_t> next{rows.begin};
+  RowTeam team(rows.end - rows.begin);
   std::mutex failing;
   Status failed;
   const std::atomic<bool>* const cancel = current_cancel_flag;
@@ -167,15 +170,20 @@ Status Region::RunBeside(const Program& program, const Rows& rows) {
     Status status;
     Result<std::unique_ptr<Arena>> arena = TakeArena(program.arena_bytes());
     if (arena.ok()) {
+      uint8_t* const memory = arena.value()->data();
       for (int64_t row = next++; row < rows.end && status.ok(); row = next++) {
-        status = program.Run(row, rows.inputs, rows.outputs, arena.value()->data());
+        const RowTeam::Member member(team, memory);
+        status = program.Run(row, rows.inputs, rows.outputs, memory);
+        team.FinishRows(1);
       }
+      if (!status.ok()) team.FinishRows(std::max<int64_t>(0, rows.end - next.exchange(rows.end)));
+      team.Help(memory);
       GiveArena(std::move(arena.value()));
     } else {
       status = arena.status();
+      team.FinishRows(std::max<int64_t>(0, rows.end - next.exchange(rows.end)));
     }
     if (status.ok()) return;
-    next = rows.end;
     const std::lock_guard<std::mutex> lock(failing);
     failed = status;
   });

@@ -21,6 +21,7 @@ if(SENTINODE_HAVE_ONEDNN)
     native/core/ops/region.cc
     native/core/ops/register.cc
     native/core/ops/report.cc
+    native/core/ops/row_team.cc
     native/core/ops/side_file.cc
     native/core/ops/simd.cc
     native/core/ops/tiled_outputs.cc
