@@ -1,7 +1,7 @@
 import { NetworkBuilder } from '../lib/network-builder.js'
 
-/** Phases, slices, rows, columns: 40 KB of float32 a request. */
-export const SIZE = [5, 8, 16, 16] as const
+/** Phases, slices, rows, columns: 64,000 bytes of float32 a request. */
+export const SIZE = [5, 8, 20, 20] as const
 
 /** A 4D network with small requests and more than 10 ms of computing a row on two cores. */
 export function servedNetwork(): Uint8Array {
