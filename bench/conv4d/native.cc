@@ -98,7 +98,7 @@ void Measure(const Case& c, const char* precision, bool exact, const std::string
   const std::string plan = "region 1\nweights " + std::string(64, 'a') + ".weights\nprecision " +
                            precision + "\nexact_taps " + (exact ? "1" : "0") + "\nhint shape=" + size +
                            "\ninput value=0 channels=" + std::to_string(v.c) + "\n" + c.steps;
-  auto region = Region::Create(plan, {folder, options.threads});
+  auto region = Region::Create(plan, {folder, options.threads, false});
   if (!region.ok()) {
     std::fprintf(stderr, "%s\n", region.status().message().c_str());
     std::exit(1);

@@ -9,6 +9,7 @@
 
 #include "core/base/cancel.h"
 #include "core/ops/onednn.h"
+#include "core/ops/precision.h"
 #include "core/ops/tuner.h"
 #include "core/ops/tuning.h"
 #include "ops_network.h"
@@ -130,6 +131,38 @@ TEST(OpsRegion, AFormWhoseErrorIsTooLargeIsNeverChosen) {
     if (m.error > kBfloat16Tolerance) tempted = true;
   }
   EXPECT_TRUE(tempted);
+}
+
+TEST(OpsRegion, ThePrecisionThatIsQuickerIsTakenAndKept) {
+  if (!HasBfloat16()) GTEST_SKIP() << "this processor has no bfloat16";
+  Random random(19);
+  RegionFixture fixture;
+  fixture.precision = "bf16";
+  fixture.keep_precision = false;
+  const std::string at = std::to_string(fixture.Weights(Noise(random, 16 * 16 * 81, 0.03)));
+  fixture.Header("hint shape=5,12,12,12");
+  fixture.Line("input value=0 channels=16");
+  fixture.Line(
+      "conv in=0 out=1 channels=16 groups=1 kernel=3,3,3,3 strides=1,1,1,1 dilations=1,1,1,1 "
+      "pads=1,1,1,1,1,1,1,1 weight=" +
+      at);
+  fixture.Line("output value=1");
+  for (int start = 0; start < 2; ++start) {
+    auto region = fixture.Create();
+    ASSERT_TRUE(region.ok());
+    const TuningTable table =
+        LoadTuning(fixture.folder() + "/" + TuningFileName(fixture.PlanText(), fixture.threads));
+    ASSERT_EQ(table.entries().size(), 2u);
+    const TuningEntry& whole = table.entries()[1];
+    ASSERT_EQ(whole.step, kWholePlan);
+    ASSERT_EQ(whole.measured.size(), 2u);
+    const Measurement& half = whole.measured[0];
+    const Measurement& single = whole.measured[1];
+    const bool quicker = single.milliseconds < half.milliseconds;
+    EXPECT_EQ(whole.choice.products, quicker ? Element::kFloat32 : Element::kBfloat16);
+    const std::string precision = quicker ? "\"precision\":\"fp32\"" : "\"precision\":\"bf16\"";
+    EXPECT_EQ(region.value()->ReportJson().find(precision), 1u);
+  }
 }
 
 TEST(OpsRegion, ARaisedFlagStopsARunAndTheRegionStaysUsable) {

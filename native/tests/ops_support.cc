@@ -210,7 +210,7 @@ Result<std::unique_ptr<Region>> RegionFixture::Create() {
   file.write(reinterpret_cast<const char*>(weights_.data()),
              static_cast<std::streamsize>(weights_.size() * sizeof(float)));
   file.close();
-  return Region::Create(PlanText(), RegionOptions{folder_, threads});
+  return Region::Create(PlanText(), RegionOptions{folder_, threads, keep_precision});
 }
 
 std::vector<std::vector<Array>> RunRegion(Region& region,

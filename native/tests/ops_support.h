@@ -56,6 +56,7 @@ class RegionFixture {
   void Header(const std::string& line) { header_ += line + "\n"; }
 
   std::string precision = "fp32";
+  bool keep_precision = true;
   bool exact_taps = false;
   int threads = 2;
 

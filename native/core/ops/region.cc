@@ -9,6 +9,7 @@
 #include "core/base/cancel.h"
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
+#include "core/ops/precision.h"
 #include "core/ops/report.h"
 #include "core/ops/row_team.h"
 #include "core/ops/toom_cook.h"
@@ -58,24 +59,22 @@ void PrepareOtherFrames(Layers& layers) {
   }
 }
 
-}  // namespace
+std::string TuningPath(const std::string& plan_text, const RegionOptions& options) {
+  if (options.folder.empty()) return "";
+  return options.folder + "/" + TuningFileName(plan_text, options.threads);
+}
 
-Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
-                                               const RegionOptions& options) {
+// Reads a plan's parameters, and measures the forms of its layers or takes what was measured
+// before.
+Result<std::unique_ptr<Layers>> LoadMeasured(const std::string& plan_text,
+                                             const RegionOptions& options) {
   Result<Plan> plan = ParsePlan(plan_text);
   if (!plan.ok()) return plan.status();
-  const ThreadScope scope(options.threads);
-  PinThreads(options.threads);
   Result<std::unique_ptr<Layers>> layers =
       Layers::Load(std::move(plan.value()), options.folder, options.threads);
   if (!layers.ok()) return layers.status();
-
-  std::unique_ptr<Region> region(new Region());
-  region->layers_ = std::move(layers.value());
-  Layers& own = *region->layers_;
-  const std::string path = options.folder.empty()
-                               ? ""
-                               : options.folder + "/" + TuningFileName(plan_text, options.threads);
+  Layers& own = *layers.value();
+  const std::string path = TuningPath(plan_text, options);
   if (!path.empty()) own.tuning = LoadTuning(path);
   const size_t known = own.tuning.entries().size();
   for (const std::vector<Volume>& size : TuningSizes(own.plan)) {
@@ -85,7 +84,37 @@ Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
     SaveTuning(path, own.tuning);
     PrepareOtherFrames(own);
   }
-  if (own.file) own.file->Forget();
+  return layers;
+}
+
+// The same in the precision that the plan asks for, or in float32 where that is quicker.
+Result<std::unique_ptr<Layers>> LoadQuickest(const std::string& plan_text,
+                                             const RegionOptions& options) {
+  Result<std::unique_ptr<Layers>> half = LoadMeasured(plan_text, options);
+  if (!half.ok() || options.keep_precision) return half;
+  Layers& own = *half.value();
+  const bool known = own.tuning.Has(kWholePlan, TuningSizes(own.plan).front().front());
+  if (own.element != Element::kBfloat16) return half;
+  if (known && QuickestPrecision(own) == Element::kBfloat16) return half;
+  Result<std::unique_ptr<Layers>> single = LoadMeasured(InFloat32(plan_text), options);
+  if (!single.ok() || known) return single;
+  SENTINODE_RETURN_IF_ERROR(MeasurePrecisions(own, *single.value()));
+  const std::string path = TuningPath(plan_text, options);
+  if (!path.empty()) SaveTuning(path, own.tuning);
+  return QuickestPrecision(own) == Element::kBfloat16 ? std::move(half) : std::move(single);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
+                                               const RegionOptions& options) {
+  const ThreadScope scope(options.threads);
+  PinThreads(options.threads);
+  Result<std::unique_ptr<Layers>> layers = LoadQuickest(plan_text, options);
+  if (!layers.ok()) return layers.status();
+  std::unique_ptr<Region> region(new Region());
+  region->layers_ = std::move(layers.value());
+  if (region->layers_->file) region->layers_->file->Forget();
   return region;
 }
 

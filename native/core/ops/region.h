@@ -17,13 +17,16 @@ namespace sentinode::ops {
 struct RegionOptions {
   std::string folder;  // of the compiled model: weights lie there, and measurements are kept there
   int threads = 1;
+  // bfloat16 where the plan says so, though float32 be quicker; for tests and measurements.
+  bool keep_precision = false;
 };
 
 // Run may be called on several threads at once; each call borrows an arena of its own. Memory is
 // kept from run to run and grows only for a larger shape.
 class Region {
  public:
-  // Parses the plan, prepares weights and measures forms. Fails with MODEL_INVALID for the plan or
+  // Parses the plan, prepares weights and measures forms; a plan in bfloat16 runs in float32 where
+  // that is quicker. Fails with MODEL_INVALID for the plan or
   // its weights, MEMORY_LIMIT.
   static Result<std::unique_ptr<Region>> Create(const std::string& plan,
                                                 const RegionOptions& options);

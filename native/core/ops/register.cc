@@ -122,7 +122,7 @@ class SessionOperators : public Operators {
   OrtCustomOpDomain* domain() { return domain_; }
 
   Result<std::shared_ptr<Region>> MakeRegion(const std::string& plan) {
-    auto made = Region::Create(plan, RegionOptions{settings_.folder, settings_.threads});
+    auto made = Region::Create(plan, RegionOptions{settings_.folder, settings_.threads, false});
     if (!made.ok()) return made.status();
     std::shared_ptr<Region> region = std::move(made.value());
     const std::lock_guard<std::mutex> lock(mutex_);

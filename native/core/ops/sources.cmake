@@ -15,6 +15,7 @@ if(SENTINODE_HAVE_ONEDNN)
     native/core/ops/plan.cc
     native/core/ops/plan_fields.cc
     native/core/ops/pool.cc
+    native/core/ops/precision.cc
     native/core/ops/prepared_weights.cc
     native/core/ops/program.cc
     native/core/ops/reference.cc

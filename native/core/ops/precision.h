@@ -1,0 +1,28 @@
+// Whether a plan that may run in bfloat16 is quicker so: activations in bfloat16 have to be
+// converted wherever a layer is quicker in float32, and not every processor's products in bfloat16
+// are worth it.
+#pragma once
+
+#include <string>
+
+#include "core/base/status.h"
+#include "core/ops/layers.h"
+
+namespace sentinode::ops {
+
+// In a table of measurements, the place of those of a whole plan, whose forms say the precision
+// only.
+inline constexpr int kWholePlan = -1;
+
+// The same plan in float32.
+std::string InFloat32(const std::string& plan_text);
+
+// Runs both, whose forms are measured, in turns at the first of the plan's sizes, and adds to the
+// table of `half` what each took. Nothing where the plan does not fit the size.
+// Fails with MEMORY_LIMIT.
+Status MeasurePrecisions(Layers& half, Layers& single);
+
+// What was measured; bfloat16 where nothing was.
+Element QuickestPrecision(const Layers& half);
+
+}  // namespace sentinode::ops
