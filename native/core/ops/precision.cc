@@ -88,8 +88,8 @@ Status MeasurePrecisions(Layers& half, Layers& single) {
 }
 
 Element QuickestPrecision(const Layers& half) {
-  const Volume& any = TuningSizes(half.plan).front().front();
-  const TuningEntry* entry = half.tuning.Nearest(kWholePlan, any);
+  const Volume first = TuningSizes(half.plan).front().front();
+  const TuningEntry* entry = half.tuning.Nearest(kWholePlan, first);
   return entry == nullptr ? Element::kBfloat16 : entry->choice.products;
 }
 
