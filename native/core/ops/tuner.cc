@@ -23,8 +23,11 @@ constexpr double kContestMilliseconds = 500;
 constexpr double kBlockCost = 0.7;
 // Outputs at which errors are measured, evenly over all of them.
 constexpr size_t kSamples = size_t{1} << 13;
-// Raw weights up to which all forms of a layer are ready at the same time: together theirs are ten
-// times as large.
+// Each form is tried alone, then the quickest take turns: the weights of all of them together would
+// be many times as large as those that are kept.
+constexpr int kTrialRounds = 2;
+constexpr size_t kFinalists = 3;
+// Raw weights up to which even those are in memory at the same time.
 constexpr int64_t kMostFloatsTogether = 2 << 20;
 
 double RunTimed(const ConvForm& form, const ConvForm::Buffers& buffers) {
@@ -44,7 +47,7 @@ struct Contest {
   ConvForm::Buffers buffers;
   Arena workspace;
 
-  // Whether the weights of all forms may lie in memory at the same time.
+  // Whether the weights of several forms may lie in memory at the same time.
   bool together() const {
     const Step& s = *problem.step;
     int64_t floats = problem.out.c * (problem.in.c / s.groups);
@@ -76,29 +79,39 @@ class Contestants {
   std::vector<std::pair<ConvChoice, std::unique_ptr<ConvForm>>> forms_;
 };
 
-// The forms take turns, so that a machine that slows down for a while slows them all.
-void Measure(Contest& contest, const std::vector<ConvChoice>& choices,
-             const std::vector<float>& expected, TuningEntry& entry) {
-  const Contestants contestants(contest, choices);
-  const size_t first = entry.measured.size();
-  for (const auto& [choice, form] : contestants.forms()) {
+// One form alone, warmed up by the run whose error is measured.
+void Try(Contest& contest, const ConvChoice& choice, const std::vector<float>& expected, int rounds,
+         TuningEntry& entry) {
+  const Contestants alone(contest, {choice});
+  for (const auto& [tried, form] : alone.forms()) {
     Measurement m;
-    m.choice = choice;
+    m.choice = tried;
     m.milliseconds = std::numeric_limits<double>::infinity();
-    RunTimed(*form, contest.buffers);  // warms up, and does not count
+    RunTimed(*form, contest.buffers);
     m.error = RelativeError(expected, SampleValues(contest.buffers.out, contest.problem.element,
                                                    contest.outputs(), contest.sample_step()));
+    for (int round = 0; round < rounds; ++round) {
+      m.milliseconds = std::min(m.milliseconds, RunTimed(*form, contest.buffers));
+    }
     entry.measured.push_back(m);
   }
+}
+
+// The forms take turns, so that a machine that slows down for a while slows them all.
+void TakeTurns(Contest& contest, const std::vector<Measurement*>& finalists) {
+  std::vector<ConvChoice> choices;
+  for (const Measurement* m : finalists) choices.push_back(m->choice);
+  const Contestants contestants(contest, choices);
+  for (const auto& [choice, form] : contestants.forms()) RunTimed(*form, contest.buffers);
   double spent = 0;
   for (int round = 0; round < kLeastRounds || (round < kMostRounds && spent < kContestMilliseconds);
        ++round) {
-    Measurement* m = entry.measured.data() + first;
     for (const auto& [choice, form] : contestants.forms()) {
       const double taken = RunTimed(*form, contest.buffers);
       spent += taken;
-      m->milliseconds = std::min(m->milliseconds, taken);
-      ++m;
+      for (Measurement* m : finalists) {
+        if (m->choice == choice) m->milliseconds = std::min(m->milliseconds, taken);
+      }
     }
   }
 }
@@ -109,24 +122,32 @@ TuningEntry Decide(Contest& contest) {
   entry.in = contest.problem.in;
   const std::vector<float> expected =
       ReferenceSamples(contest.problem, contest.buffers, contest.sample_step());
-  if (contest.together()) {
-    Measure(contest, contest.choices, expected, entry);
-  } else {
-    for (const ConvChoice& choice : contest.choices) Measure(contest, {choice}, expected, entry);
+  const bool together = contest.together();
+  for (const ConvChoice& choice : contest.choices) {
+    Try(contest, choice, expected, together ? kTrialRounds : kLeastRounds, entry);
   }
   entry.choice = ExactTiled();
   if (entry.measured.empty()) return entry;
   const bool bfloat = contest.problem.element == Element::kBfloat16;
   const double tolerance = bfloat ? kBfloat16Tolerance : kTolerance;
-  const auto cost = [&contest](const Measurement& m) {
-    const bool blocks = m.choice.kind == ConvKind::kTiled;
-    return m.milliseconds * (blocks && contest.feeds_pool ? kBlockCost : 1);
+  const auto cost = [&contest](const Measurement* m) {
+    const bool blocks = m->choice.kind == ConvKind::kTiled;
+    return m->milliseconds * (blocks && contest.feeds_pool ? kBlockCost : 1);
   };
-  const Measurement* best = &entry.measured.back();
-  for (const Measurement& m : entry.measured) {
-    if (m.error <= tolerance && cost(m) < cost(*best)) best = &m;
+  std::vector<Measurement*> able;
+  for (Measurement& m : entry.measured) {
+    // The last, exact in float32, is right by definition.
+    if (m.error <= tolerance || &m == &entry.measured.back()) able.push_back(&m);
   }
-  entry.choice = best->choice;
+  const auto quicker = [&cost](const Measurement* a, const Measurement* b) {
+    return cost(a) < cost(b);
+  };
+  std::stable_sort(able.begin(), able.end(), quicker);
+  if (together) {
+    able.resize(std::min(able.size(), kFinalists));
+    TakeTurns(contest, able);
+  }
+  entry.choice = (*std::min_element(able.begin(), able.end(), quicker))->choice;
   return entry;
 }
 
