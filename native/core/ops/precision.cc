@@ -14,29 +14,45 @@ namespace sentinode::ops {
 namespace {
 
 constexpr int kRounds = 8;
+// Of the layers' time in float32; what else the two differ in is less than the rest.
+constexpr double kClearShare = 0.75;
 
-// A plan and what a run of it needs besides its inputs.
+// A plan, run in memory that it shares with the other.
 struct Contestant {
   std::unique_ptr<Program> program;
-  Arena arena;
   double milliseconds = std::numeric_limits<double>::infinity();
 
-  Status Prepare(Layers& layers, const std::vector<Volume>& inputs) {
+  Status Prepare(Layers& layers, const std::vector<Volume>& inputs, Arena& arena) {
     Result<std::unique_ptr<Program>> made = Program::Make(layers, inputs, layers.threads);
     if (!made.ok()) return made.status();
     program = std::move(made.value());
     return arena.Grow(program->arena_bytes());
   }
 
-  Status RunTimed(const std::vector<const float*>& in, const std::vector<float*>& out) {
+  Status RunTimed(const std::vector<const float*>& in, const std::vector<float*>& out,
+                  uint8_t* arena) {
     const double start = NowMs();
-    SENTINODE_RETURN_IF_ERROR(program->Run(0, in, out, arena.data()));
+    SENTINODE_RETURN_IF_ERROR(program->Run(0, in, out, arena));
     milliseconds = std::min(milliseconds, NowMs() - start);
     return Status::Ok();
   }
 };
 
 }  // namespace
+
+bool ClearlyPays(const Layers& half) {
+  double taken = 0;
+  double single = 0;
+  for (const TuningEntry& entry : half.tuning.entries()) {
+    double best = std::numeric_limits<double>::infinity();
+    for (const Measurement& m : entry.measured) {
+      if (m.choice == entry.choice) taken += m.milliseconds;
+      if (m.choice.products == Element::kFloat32) best = std::min(best, m.milliseconds);
+    }
+    single += best;
+  }
+  return taken < kClearShare * single;
+}
 
 std::string InFloat32(const std::string& plan_text) {
   const std::string half = "\nprecision bf16\n";
@@ -50,9 +66,10 @@ Status MeasurePrecisions(Layers& half, Layers& single) {
   const std::vector<Volume> inputs = TuningSizes(half.plan).front();
   const Result<std::vector<Volume>> volumes = PropagateVolumes(half.plan, inputs);
   if (!volumes.ok()) return Status::Ok();
+  Arena arena;
   Contestant contestants[2];
-  SENTINODE_RETURN_IF_ERROR(contestants[0].Prepare(half, inputs));
-  SENTINODE_RETURN_IF_ERROR(contestants[1].Prepare(single, inputs));
+  SENTINODE_RETURN_IF_ERROR(contestants[0].Prepare(half, inputs, arena));
+  SENTINODE_RETURN_IF_ERROR(contestants[1].Prepare(single, inputs, arena));
 
   int64_t largest = 0;
   for (const Volume& input : inputs) largest = std::max(largest, input.elements());
@@ -69,7 +86,7 @@ Status MeasurePrecisions(Layers& half, Layers& single) {
   }
   for (int round = 0; round < kRounds; ++round) {
     for (Contestant& contestant : contestants) {
-      SENTINODE_RETURN_IF_ERROR(contestant.RunTimed(in, out));
+      SENTINODE_RETURN_IF_ERROR(contestant.RunTimed(in, out, arena.data()));
     }
   }
   TuningEntry entry;

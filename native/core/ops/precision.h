@@ -14,6 +14,10 @@ namespace sentinode::ops {
 // only.
 inline constexpr int kWholePlan = -1;
 
+// Whether the forms that the layers of `half` took are so much quicker than their best in float32
+// that the whole is: to measure that takes float32's memory and time besides.
+bool ClearlyPays(const Layers& half);
+
 // The same plan in float32.
 std::string InFloat32(const std::string& plan_text);
 

@@ -80,14 +80,12 @@ Result<std::unique_ptr<Layers>> LoadMeasured(const std::string& plan_text,
   for (const std::vector<Volume>& size : TuningSizes(own.plan)) {
     SENTINODE_RETURN_IF_ERROR(Tune(own, size));
   }
-  if (!path.empty() && own.tuning.entries().size() > known) {
-    SaveTuning(path, own.tuning);
-    PrepareOtherFrames(own);
-  }
+  if (!path.empty() && own.tuning.entries().size() > known) SaveTuning(path, own.tuning);
   return layers;
 }
 
-// The same in the precision that the plan asks for, or in float32 where that is quicker.
+// The same in the precision that the plan asks for, or in float32 where that is quicker. Values in
+// float32 take twice the memory: where there is not enough for them, nothing is compared.
 Result<std::unique_ptr<Layers>> LoadQuickest(const std::string& plan_text,
                                              const RegionOptions& options) {
   Result<std::unique_ptr<Layers>> half = LoadMeasured(plan_text, options);
@@ -95,10 +93,11 @@ Result<std::unique_ptr<Layers>> LoadQuickest(const std::string& plan_text,
   Layers& own = *half.value();
   const bool known = own.tuning.Has(kWholePlan, TuningSizes(own.plan).front().front());
   if (own.element != Element::kBfloat16) return half;
-  if (known && QuickestPrecision(own) == Element::kBfloat16) return half;
+  if (known ? QuickestPrecision(own) == Element::kBfloat16 : ClearlyPays(own)) return half;
   Result<std::unique_ptr<Layers>> single = LoadMeasured(InFloat32(plan_text), options);
-  if (!single.ok() || known) return single;
-  SENTINODE_RETURN_IF_ERROR(MeasurePrecisions(own, *single.value()));
+  if (!single.ok()) return half;
+  if (known) return single;
+  if (!MeasurePrecisions(own, *single.value()).ok()) return half;
   const std::string path = TuningPath(plan_text, options);
   if (!path.empty()) SaveTuning(path, own.tuning);
   return QuickestPrecision(own) == Element::kBfloat16 ? std::move(half) : std::move(single);
@@ -114,6 +113,8 @@ Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
   if (!layers.ok()) return layers.status();
   std::unique_ptr<Region> region(new Region());
   region->layers_ = std::move(layers.value());
+  const bool measured = region->layers_->tuning_bytes > 0;
+  if (measured && !options.folder.empty()) PrepareOtherFrames(*region->layers_);
   if (region->layers_->file) region->layers_->file->Forget();
   return region;
 }
