@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <random>
 #include <vector>
 
@@ -69,6 +70,31 @@ TEST(OpsSimd, EveryInstructionSetGivesTheSameNumbers) {
     EXPECT_EQ(rounded[0], 0x3f80) << kernels.name;
     EXPECT_EQ(rounded[1], 0x3f82) << kernels.name;
     EXPECT_EQ(rounded[2] & 0x7fc0, 0x7fc0) << kernels.name;
+  }
+}
+
+// Whole lines go past the cache, what is left of a row and rows that begin within a line do not.
+TEST(OpsSimd, StreamedBordersAreTheSameNumbers) {
+  constexpr size_t kChannels = 20;
+  constexpr size_t kPositions = 45;
+  Random random(25);
+  const std::vector<float> blocked = Noise(random, kChannels * kPositions, 1);
+  for (const size_t plane : {size_t{48}, size_t{50}}) {
+    alignas(64) float planar[kChannels * 50 + 1];
+    for (int index = 0; KernelsAt(index) != nullptr; ++index) {
+      const Kernels& kernels = *KernelsAt(index);
+      std::fill(std::begin(planar), std::end(planar), -7.0f);
+      kernels.deinterleave(blocked.data(), kChannels, Element::kFloat32, kChannels, planar, plane,
+                           kPositions, true);
+      FinishStreams();
+      for (size_t i = 0; i < std::size(planar); ++i) {
+        const size_t channel = i / plane;
+        const size_t position = i % plane;
+        const bool inside = channel < kChannels && position < kPositions;
+        ASSERT_EQ(planar[i], inside ? blocked[position * kChannels + channel] : -7.0f)
+            << kernels.name << " plane " << plane << " at " << i;
+      }
+    }
   }
 }
 

@@ -43,7 +43,7 @@ export class DaemonMetrics {
     memory(registry, () => this.#sources?.memory() ?? null)
     requestMemory(registry, () => this.#sources?.requestMemory() ?? 0)
     // process_*, nodejs_*; nodejs_eventloop_lag_* is the event loop's delay since the scrape before.
-    // Its timer at the usual 10 ms wakes a processor that computes a hundred times a second.
+    // By default it would look every 10 ms, each time on a processor that a run could use.
     collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 })
   }
 

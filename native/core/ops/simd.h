@@ -1,6 +1,6 @@
 // The inner loops that are ours, compiled for several instruction sets and chosen when the process
-// starts: AVX-512, AVX2 with FMA, and what every processor of the architecture has. None of them
-// allocates, locks or starts threads.
+// starts: AVX-512 with AMX or bfloat16 or alone, AVX2 with FMA, and what every processor of the
+// architecture has. None of them allocates, locks or starts threads.
 #pragma once
 
 #include <cstddef>
