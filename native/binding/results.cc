@@ -1,5 +1,6 @@
 #include "binding/results.h"
 
+#include <memory>
 #include <utility>
 
 namespace sentinode {
@@ -8,18 +9,21 @@ namespace {
 // Below this a copy costs less than a buffer around foreign memory and its finalizer.
 constexpr size_t kCopyBytes = 4096;
 
-Napi::Value ToBuffer(Napi::Env env, Output& output) {
-  if (output.size <= kCopyBytes) {
-    return Napi::Buffer<uint8_t>::Copy(env, output.data.get(), output.size);
-  }
-  uint8_t* const data = output.data.get();
-  auto buffer = Napi::Buffer<uint8_t>::New(env, data, output.size,
-                                           [](Napi::Env, uint8_t* block) { FreeDeleter()(block); });
-  output.data.release();  // the finalizer frees it
+Napi::Value ToBuffer(Napi::Env env, const Output& output) {
+  const uint8_t* const data = output.data.get();
+  if (output.size <= kCopyBytes) return Napi::Buffer<uint8_t>::Copy(env, data, output.size);
+  auto keep = std::make_unique<std::shared_ptr<const uint8_t>>(output.data);
+  auto buffer = Napi::Buffer<uint8_t>::New(
+      env, const_cast<uint8_t*>(data), output.size,
+      [](Napi::Env, uint8_t*, std::shared_ptr<const uint8_t>* kept) {
+        const std::unique_ptr<std::shared_ptr<const uint8_t>> owned(kept);
+      },
+      keep.get());
+  keep.release();  // the finalizer takes it back
   return buffer;
 }
 
-Napi::Object ToObject(Napi::Env env, Output& output) {
+Napi::Object ToObject(Napi::Env env, const Output& output) {
   Napi::Array shape = Napi::Array::New(env, output.shape.size());
   for (uint32_t i = 0; i < output.shape.size(); ++i) {
     shape[i] = Napi::Number::New(env, static_cast<double>(output.shape[i]));
@@ -44,7 +48,7 @@ const char* KindName(OutcomeKind kind) {
   return "failed";
 }
 
-Napi::Object ToObject(Napi::Env env, Outcome& outcome) {
+Napi::Object ToObject(Napi::Env env, const Outcome& outcome) {
   Napi::Object object = Napi::Object::New(env);
   object["kind"] = Napi::String::New(env, KindName(outcome.kind));
   if (outcome.kind == OutcomeKind::kOk) {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import test from 'ava'
-import { addon, batchOf, bytes, openInstance, outputsOf, request } from './support.js'
+import { addon, batchOf, bytes, floats, openInstance, outputsOf, request } from './support.js'
 
 /** Two requests: a lone one is read where it lies and takes no batch memory. */
 const pair = (length: number) =>
@@ -42,6 +42,29 @@ test.serial('answers keep their bytes after the instance is gone', async (t) => 
   const { outcomes } = await instance.execute(batchOf([request(sent)], [[sent.length]])).result
   await instance.dispose()
   t.true(outputsOf(outcomes[0])[0]!.data.equals(bytes(sent)))
+})
+
+/** Large answers are the memory of the run. These are of no run: an input, and a constant of the model. */
+test.serial('answers that are inputs or constants are nobody else’s memory', async (t) => {
+  const instance = await openInstance('passed')
+  const run = async (sent: Float32Array) => {
+    const batch = { ...batchOf([request(sent)], [], [0, 1, 2]), shapes: [[sent.length]], batched: false }
+    return outputsOf((await instance.execute(batch).result).outcomes[0])
+  }
+  const sent = [1, 2, 3].map((value) => new Float32Array(40_000).fill(value))
+  const answers = []
+  for (const x of sent) answers.push(await run(x))
+  for (const x of sent) x.fill(-1)
+  await instance.dispose()
+  for (const [i, outputs] of answers.entries()) {
+    const expected = [i + 1, 3, 2 * (i + 1)]
+    for (const [k, output] of outputs.entries()) {
+      t.true(
+        floats(output).every((value) => value === expected[k]),
+        `run ${i}, output ${k}`,
+      )
+    }
+  }
 })
 
 test.serial('ten thousand inferences leave memory as it was', async (t) => {

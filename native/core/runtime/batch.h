@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "core/base/shape.h"
@@ -33,16 +34,20 @@ struct Batch {
   std::vector<size_t> outputs;
 };
 
-struct FreeDeleter {
-  void operator()(uint8_t* block) const { std::free(block); }
-};
-using OwnedBytes = std::unique_ptr<uint8_t[], FreeDeleter>;
-
 struct Output {
   Shape shape;
-  OwnedBytes data;
+  // Row-major little-endian elements, as in Request. Not to be written to: it may be the memory of
+  // the run itself, shared with the other requests of the batch. Any thread may let go of it.
+  std::shared_ptr<const uint8_t> data;
   size_t size = 0;
 };
+
+// Memory for an output of its own, not initialised.
+inline std::shared_ptr<uint8_t> NewOutputData(size_t size) {
+  std::shared_ptr<uint8_t> data(static_cast<uint8_t*>(std::malloc(size + 1)), std::free);
+  if (data == nullptr) throw std::bad_alloc();
+  return data;
+}
 
 enum class OutcomeKind { kOk, kExpired, kCancelled, kFailed };
 

@@ -244,10 +244,10 @@ void ModelInstance::Run(const std::shared_ptr<Execution>& execution) {
 
 Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
   BatchSlot& slot = *execution->slot;
-  const std::vector<Ort::Value> values = slot.Values();
+  const std::vector<Ort::Value> inputs = slot.Values();
   Ort::IoBinding binding(session_->ort());
-  for (size_t i = 0; i < values.size(); ++i) {
-    binding.BindInput(session_->inputs()[i].name.c_str(), values[i]);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    binding.BindInput(session_->inputs()[i].name.c_str(), inputs[i]);
   }
   for (size_t output : execution->batch.outputs) {
     binding.BindOutput(session_->outputs()[output].name.c_str(), session_->memory_info());
@@ -266,7 +266,7 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
   const std::vector<bool> wanted = EndRun();
   if (!status.ok() && !operator_failure.ok()) return operator_failure;
   SENTINODE_RETURN_IF_ERROR(status);
-  return Scatter(*session_, execution->batch, slot.live(), wanted, slot.rows(),
+  return Scatter(session_, execution->batch, slot.live(), wanted, slot.rows(), inputs,
                  binding.GetOutputValues(), execution->result.outcomes);
 }
 

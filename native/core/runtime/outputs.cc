@@ -1,7 +1,8 @@
 #include "core/runtime/outputs.h"
 
+#include <algorithm>
 #include <cstring>
-#include <new>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -11,47 +12,76 @@
 namespace sentinode {
 namespace {
 
-// One output of a run, from which ranges of rows are copied.
+// Larger outputs are lent rather than copied: new memory costs more than the copy itself, a page
+// fault each 4 KiB, which took longer than convolving 1 -> 16 channels did.
+constexpr size_t kLendBytes = 64 << 10;
+
+// An output of a run for as long as a request's part of it is read. With the session, since it may
+// be one of the model's own constants.
+struct Lent {
+  std::shared_ptr<const Session> session;
+  Ort::Value value;
+};
+
+bool LiesWithin(const void* address, const Ort::Value& value) {
+  const auto info = value.GetTensorTypeAndShapeInfo();
+  if (info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING) return false;
+  const auto begin = reinterpret_cast<uintptr_t>(value.GetTensorRawData());
+  return reinterpret_cast<uintptr_t>(address) - begin <
+         info.GetElementCount() * DataTypeSize(*FromOrt(info.GetElementType()));
+}
+
+// One output of a run, of which ranges of rows are given away.
 class Source {
  public:
-  explicit Source(const Ort::Value& value) {
+  Source(std::shared_ptr<const Session> session, Ort::Value value,
+         const std::vector<Ort::Value>& inputs) {
     const auto info = value.GetTensorTypeAndShapeInfo();
     shape_ = info.GetShape();
     const std::optional<DataType> type = FromOrt(info.GetElementType());
     if (!type) throw Ort::Exception("an output has an element type of no name", ORT_FAIL);
     element_size_ = DataTypeSize(*type);
+    const bool pageable = session->allocator()->kind() == MemoryKind::kPageable;
+    lent_ = std::make_shared<Lent>(Lent{std::move(session), std::move(value)});
     if (*type == DataType::kBytes) {
       offsets_.resize(info.GetElementCount());
-      content_.resize(value.GetStringTensorDataLength());
-      value.GetStringTensorContent(content_.data(), content_.size(), offsets_.data(),
-                                   offsets_.size());
-    } else {
-      data_ = static_cast<const uint8_t*>(value.GetTensorRawData());
+      content_.resize(lent_->value.GetStringTensorDataLength());
+      lent_->value.GetStringTensorContent(content_.data(), content_.size(), offsets_.data(),
+                                          offsets_.size());
+      return;
     }
+    data_ = static_cast<const uint8_t*>(lent_->value.GetTensorRawData());
+    // Page-locked memory is scarce, and that of an input is the next batch's or the caller's.
+    may_lend_ = pageable && std::none_of(inputs.begin(), inputs.end(), [this](const auto& input) {
+                  return LiesWithin(data_, input);
+                });
   }
 
   const Shape& shape() const { return shape_; }
 
-  // A copy of `count` elements from element `first` on.
-  Output Copy(size_t first, size_t count, Shape shape) const {
-    Output output = element_size_ == 0 ? CopyStrings(first, count) : CopyBytes(first, count);
+  // `count` elements from element `first` on.
+  Output Take(size_t first, size_t count, Shape shape) const {
+    Output output = element_size_ == 0 ? TakeStrings(first, count) : TakeBytes(first, count);
     output.shape = std::move(shape);
     return output;
   }
 
  private:
-  Output CopyBytes(size_t first, size_t count) const {
+  Output TakeBytes(size_t first, size_t count) const {
     Output output;
     output.size = count * element_size_;
-    output.data.reset(static_cast<uint8_t*>(std::malloc(output.size + 1)));
-    if (output.data == nullptr) throw std::bad_alloc();
-    if (output.size != 0) {
-      std::memcpy(output.data.get(), data_ + first * element_size_, output.size);
+    const uint8_t* const from = data_ + first * element_size_;
+    if (may_lend_ && output.size >= kLendBytes) {
+      output.data = {lent_, from};
+      return output;
     }
+    const std::shared_ptr<uint8_t> copy = NewOutputData(output.size);
+    if (output.size != 0) std::memcpy(copy.get(), from, output.size);
+    output.data = copy;
     return output;
   }
 
-  Output CopyStrings(size_t first, size_t count) const {
+  Output TakeStrings(size_t first, size_t count) const {
     if (count == 0) return EncodeStrings({}, nullptr, 0);
     const size_t begin = offsets_[first];
     const size_t end = first + count < offsets_.size() ? offsets_[first + count] : content_.size();
@@ -62,21 +92,24 @@ class Source {
 
   Shape shape_;
   size_t element_size_ = 0;
+  std::shared_ptr<const Lent> lent_;
   const uint8_t* data_ = nullptr;
+  bool may_lend_ = false;
   std::string content_;
   std::vector<size_t> offsets_;
 };
 
 }  // namespace
 
-Status Scatter(const Session& session, const Batch& batch, const std::vector<size_t>& live,
-               const std::vector<bool>& wanted, int64_t rows, const std::vector<Ort::Value>& values,
+Status Scatter(const std::shared_ptr<const Session>& session, const Batch& batch,
+               const std::vector<size_t>& live, const std::vector<bool>& wanted, int64_t rows,
+               const std::vector<Ort::Value>& inputs, std::vector<Ort::Value> values,
                std::vector<Outcome>& outcomes) {
   for (size_t i = 0; i < values.size(); ++i) {
-    const Source source(values[i]);
+    const Source source(session, std::move(values[i]), inputs);
     Shape shape = source.shape();
     if (batch.batched && (shape.empty() || shape[0] != rows)) {
-      return {"MODEL_RUN_FAILED", "output '" + session.outputs()[batch.outputs[i]].name +
+      return {"MODEL_RUN_FAILED", "output '" + session->outputs()[batch.outputs[i]].name +
                                       "': expected " + std::to_string(rows) + " rows, found " +
                                       ToString(shape)};
     }
@@ -87,7 +120,7 @@ Status Scatter(const Session& session, const Batch& batch, const std::vector<siz
       const int64_t own_rows = batch.batched ? batch.requests[index].rows : 1;
       const size_t count = static_cast<size_t>(own_rows) * row_elements;
       if (batch.batched) shape[0] = own_rows;
-      if (wanted[index]) outcomes[index].outputs.push_back(source.Copy(first, count, shape));
+      if (wanted[index]) outcomes[index].outputs.push_back(source.Take(first, count, shape));
       first += count;
     }
   }

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <new>
 
 namespace sentinode {
 namespace {
@@ -47,15 +46,15 @@ Output EncodeStrings(const std::string& content, const size_t* offsets, size_t c
   const auto end = [&](size_t i) { return i + 1 < count ? offsets[i + 1] : content.size(); };
   Output output;
   for (size_t i = 0; i < count; ++i) output.size += kPrefix + (end(i) - offsets[i]);
-  output.data.reset(static_cast<uint8_t*>(std::malloc(output.size + 1)));
-  if (output.data == nullptr) throw std::bad_alloc();
-  uint8_t* to = output.data.get();
+  const std::shared_ptr<uint8_t> data = NewOutputData(output.size);
+  uint8_t* to = data.get();
   for (size_t i = 0; i < count; ++i) {
     const auto length = static_cast<uint32_t>(end(i) - offsets[i]);
     std::memcpy(to, &length, kPrefix);
     std::memcpy(to + kPrefix, content.data() + offsets[i], length);
     to += kPrefix + length;
   }
+  output.data = data;
   return output;
 }
 
