@@ -240,6 +240,13 @@ TEST(OpsConv, WideRowsAndManyChannelsAreDividedWithTheSameResult) {
   CheckAllForms(random, Dense(random, 2, 40, {0, 13, 3, 4, 53}, 3), Element::kFloat32, 1e-4);
 }
 
+// So large that it is written past the cache, in rows that end within a cache line.
+TEST(OpsConv, ALargeBorderIsWrittenWithTheSameResult) {
+  Random random(8);
+  CheckAllForms(random, Dense(random, 3, 20, {0, 3, 7, 61, 41}, 3), Element::kFloat32, 1e-4, 2);
+  CheckAllForms(random, Dense(random, 8, 20, {0, 3, 3, 20, 301}, 3), Element::kFloat32, 1e-4, 2);
+}
+
 TEST(OpsConv, AThreadsMemoryDoesNotGrowWithTheLayer) {
   Random random(7);
   const auto workspace = [&random](Volume size, const ConvChoice& choice) {

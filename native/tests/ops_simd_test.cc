@@ -55,13 +55,9 @@ TEST(OpsSimd, EveryInstructionSetGivesTheSameNumbers) {
           ASSERT_EQ(blocked[p * channels + c], a[c * positions + p]) << kernels.name;
         }
       }
-      for (const bool streamed : {false, true}) {
-        std::fill(planar.begin(), planar.end(), 0.0f);
-        kernels.deinterleave(blocked.data(), channels, Element::kFloat32, channels, planar.data(),
-                             positions, positions, streamed);
-        FinishStreams();
-        EXPECT_EQ(planar, a) << kernels.name;
-      }
+      kernels.deinterleave(blocked.data(), channels, Element::kFloat32, channels, planar.data(),
+                           positions, positions);
+      EXPECT_EQ(planar, a) << kernels.name;
     }
     // Ties go to even: 1 + 2^-8 lies between two bfloat16 numbers, 1 is the even one.
     const float values[3] = {1.00390625f, 1.01171875f, std::nanf("")};
@@ -73,26 +69,47 @@ TEST(OpsSimd, EveryInstructionSetGivesTheSameNumbers) {
   }
 }
 
-// Whole lines go past the cache, what is left of a row and rows that begin within a line do not.
-TEST(OpsSimd, StreamedBordersAreTheSameNumbers) {
-  constexpr size_t kChannels = 20;
-  constexpr size_t kPositions = 45;
+// A block of rows in planes of `plane` floats that begin `offset` floats into a cache line.
+void ExpectStreamed(const Kernels& kernels, size_t channels, size_t width, size_t rows,
+                    size_t plane, size_t offset) {
+  const size_t lanes = static_cast<size_t>(kernels.lanes);
   Random random(25);
-  const std::vector<float> blocked = Noise(random, kChannels * kPositions, 1);
-  for (const size_t plane : {size_t{48}, size_t{50}}) {
-    alignas(64) float planar[kChannels * 50 + 1];
-    for (int index = 0; KernelsAt(index) != nullptr; ++index) {
-      const Kernels& kernels = *KernelsAt(index);
-      std::fill(std::begin(planar), std::end(planar), -7.0f);
-      kernels.deinterleave(blocked.data(), kChannels, Element::kFloat32, kChannels, planar, plane,
-                           kPositions, true);
-      FinishStreams();
-      for (size_t i = 0; i < std::size(planar); ++i) {
-        const size_t channel = i / plane;
-        const size_t position = i % plane;
-        const bool inside = channel < kChannels && position < kPositions;
-        ASSERT_EQ(planar[i], inside ? blocked[position * kChannels + channel] : -7.0f)
-            << kernels.name << " plane " << plane << " at " << i;
+  const std::vector<float> in = Noise(random, rows * width * lanes, 1);
+  std::vector<float> memory(offset + channels * plane + 2 * lanes, -7.0f);
+  std::vector<float> pending(channels * lanes, NAN);
+  float* const line =
+      memory.data() + lanes - reinterpret_cast<uintptr_t>(memory.data()) / sizeof(float) % lanes;
+  float* const out = line + offset;
+  for (size_t row = 0; row < rows; ++row) {
+    kernels.stream_row({in.data() + row * width * lanes, width, channels, out + row * width, plane,
+                        row * width, row + 1 == rows, pending.data()});
+  }
+  FinishStreams();
+  std::vector<float> expected(memory.size(), -7.0f);
+  const auto from = static_cast<size_t>(out - memory.data());
+  for (size_t c = 0; c < channels; ++c) {
+    for (size_t i = 0; i < rows * width; ++i) {
+      expected[from + c * plane + i] = in[i * lanes + c];
+    }
+  }
+  ASSERT_EQ(memory, expected) << kernels.name << " channels " << channels << " width " << width
+                              << " rows " << rows << " plane " << plane << " offset " << offset;
+}
+
+// Lines are begun by one row and ended by another; what lies around a block is somebody else's.
+TEST(OpsSimd, StreamedRowsAreTheSameNumbersWhereverLinesBegin) {
+  for (int index = 0; KernelsAt(index) != nullptr; ++index) {
+    const Kernels& kernels = *KernelsAt(index);
+    if (kernels.stream_row == nullptr) continue;
+    for (const size_t width : {1, 5, 15, 16, 17, 25, 45}) {
+      for (const size_t rows : {1, 2, 3, 7}) {
+        for (const size_t offset : {0, 1, 9, 15}) {
+          for (const size_t gap : {0, 3}) {
+            ExpectStreamed(kernels, 1, width, rows, width * rows + gap, offset);
+            ExpectStreamed(kernels, 13, width, rows, width * rows + gap, offset);
+            ExpectStreamed(kernels, 16, width, rows, width * rows + gap, offset);
+          }
+        }
       }
     }
   }

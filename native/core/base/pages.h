@@ -33,4 +33,9 @@ class Pages {
   size_t bytes_ = 0;
 };
 
+// Asks for large pages under memory that somebody else has mapped, as far as it holds whole ones.
+// What has been touched before stays as it is for a while; what has not comes a large page at a
+// time.
+void PreferLargePages(void* data, size_t bytes);
+
 }  // namespace sentinode

@@ -136,7 +136,7 @@ void Deinterleave(const Tensor& in, float* planar) {
     GetKernels().deinterleave(in.At(from), static_cast<size_t>(in.volume.c), in.element,
                               static_cast<size_t>(in.volume.c), planar + from,
                               static_cast<size_t>(positions),
-                              static_cast<size_t>(std::min(kPositions, positions - from)), false);
+                              static_cast<size_t>(std::min(kPositions, positions - from)));
   });
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/operator_failure.h"
+#include "core/base/pages.h"
 #include "core/ops/region.h"
 
 namespace sentinode {
@@ -75,6 +76,7 @@ OrtStatusPtr RegionKernel::ComputeV2(OrtKernelContext* raw) try {
     const Volume& v = program.value()->output_volume(i);
     outputs[i] =
         context.GetOutput(i, {rows, v.c, v.t, v.d, v.h, v.w}).GetTensorMutableData<float>();
+    PreferLargePages(outputs[i], static_cast<size_t>(rows * v.elements()) * sizeof(float));
   }
   const Status status = region_->Run(*program.value(), rows, inputs, outputs);
   return status.ok() ? nullptr : ToOrt(status).release();

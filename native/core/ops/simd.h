@@ -120,6 +120,20 @@ struct ScaleShift {
   Activation activation;
 };
 
+// Channels-last positions on their way to a planar border past the cache, which need not read the
+// lines that it writes. Only whole lines go that way, and rows do not end with one: what is left of
+// a row is kept until the next, which has to lie directly behind it.
+struct StreamRow {
+  const float* in = nullptr;  // [positions][Kernels::lanes]
+  size_t positions = 0;
+  size_t channels = 0;       // 1 to Kernels::lanes
+  float* out = nullptr;      // of the first channel
+  size_t plane = 0;          // floats from a channel to the next
+  size_t before = 0;         // positions of earlier rows, up to this one
+  bool last = false;         // no row follows
+  float* pending = nullptr;  // [channels][Kernels::lanes], the same for all rows
+};
+
 struct Kernels {
   const char* name;
   int lanes;  // floats of a vector
@@ -142,13 +156,14 @@ struct Kernels {
   void (*channel_max)(const void* in, Element element, size_t positions, size_t channels,
                       float* best);
   // Planar [c][plane] to channels-last [position][c] and back, from [position][stride], for a range
-  // of positions. `streamed` writes past the cache where it can, and needs FinishStreams() after
-  // it.
+  // of positions.
   void (*interleave)(const float* in, size_t plane, size_t channels, void* out, Element element,
                      size_t positions);
   void (*deinterleave)(const void* in, size_t stride, Element element, size_t channels, float* out,
-                       size_t plane, size_t positions, bool streamed);
+                       size_t plane, size_t positions);
   void (*convert)(const float* in, void* out, Element element, size_t length);
+  // FinishStreams() has to follow. Null where a vector is no cache line.
+  void (*stream_row)(const StreamRow&);
   // Where bfloat16 is multiplied in matrix tiles: sets this thread's up for kernels of `rows`
   // positions a tile, and frees them. Null elsewhere.
   void (*begin_tiles)(int rows);

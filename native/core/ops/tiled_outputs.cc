@@ -35,7 +35,7 @@ void TiledWorker::FinishRow(int64_t row, int64_t vector) {
     task.out_element = Element::kFloat32;
   }
   Mix(task, pair_->finish, half_, area);
-  if (problem_.planar_out) TurnRow(row, channel, channels);
+  if (problem_.planar_out) TurnRow(row, vector, channel, channels);
 }
 
 // Where the row's outputs go: in place, or to memory of the thread's.
@@ -67,21 +67,31 @@ void TiledWorker::PlaceOutputs(int64_t row, int64_t channel) {
 }
 
 // From the thread's memory to a region's border.
-void TiledWorker::TurnRow(int64_t row, int64_t channel, int64_t channels) const {
+void TiledWorker::TurnRow(int64_t row, int64_t vector, int64_t channel, int64_t channels) const {
   const Volume& out = problem_.out;
   const int64_t planes = depth_->finish.rows();
+  const bool whole_rows = columns_->width == out.w;  // the next row lies behind this one
+  StreamRow stream;
+  stream.positions = static_cast<size_t>(columns_->width);
+  stream.channels = static_cast<size_t>(channels);
+  stream.plane = static_cast<size_t>(out.positions());
+  stream.before = whole_rows ? static_cast<size_t>((group_from_ + row - row_from_) * out.w) : 0;
+  stream.last = !whole_rows || group_from_ + row == row_end_ - 1;
   for (int64_t t = 0; t < time_->finish.rows(); ++t) {
     for (int64_t d = 0; d < planes; ++d) {
       const int64_t at =
           (((time_->from + t) * out.d + depth_->from + d) * out.h + group_from_ + row) * out.w +
           columns_->from;
-      const float* own = reinterpret_cast<const float*>(rows_) +
-                         (t * planes + d) * shape_.sum_positions * shape_.lanes;
-      kernels_.deinterleave(own, static_cast<size_t>(shape_.lanes), Element::kFloat32,
-                            static_cast<size_t>(channels),
-                            buffers_.planar_out + channel * out.positions() + at,
-                            static_cast<size_t>(out.positions()),
-                            static_cast<size_t>(columns_->width), shape_.streamed_out);
+      const int64_t own = t * planes + d;
+      stream.in = reinterpret_cast<const float*>(rows_) + own * shape_.sum_positions * shape_.lanes;
+      stream.out = buffers_.planar_out + channel * out.positions() + at;
+      if (shape_.streamed_out) {
+        stream.pending = pending_ + (own * shape_.vectors + vector) * shape_.lanes * shape_.lanes;
+        kernels_.stream_row(stream);
+      } else {
+        kernels_.deinterleave(stream.in, static_cast<size_t>(shape_.lanes), Element::kFloat32,
+                              stream.channels, stream.out, stream.plane, stream.positions);
+      }
     }
   }
 }

@@ -90,7 +90,8 @@ void TiledShape::ChooseLayout(const ConvProblem& problem) {
   group_vectors = (group_out + lanes - 1) / lanes;
   vectors = problem.step->groups * group_vectors;
   slide = w.kernel[3] == 3 && w.strides[3] == 1 && w.dilations[3] == 1;
-  streamed_out = problem.planar_out && problem.out.elements() * 4 >= kStreamedBytes;
+  streamed_out = problem.planar_out && GetKernels().stream_row != nullptr &&
+                 problem.out.elements() * 4 >= kStreamedBytes;
   planar_in = problem.planar_in && w.strides[3] == 1 && element == Element::kFloat32;
   if (element == Element::kBfloat16) {
     matrix_tiles = GetKernels().begin_tiles != nullptr;
@@ -240,7 +241,9 @@ void TiledShape::PlaceMemory(const ConvProblem& problem) {
   if (problem.pool != nullptr) {
     thread_bytes += bytes(most_outputs_ * group_rows * problem.out.w * problem.out.c);
   } else if (problem.planar_out) {
-    thread_bytes += bytes(most_outputs_ * row);
+    pending_offset = rows_offset + bytes(most_outputs_ * row);
+    thread_bytes = pending_offset;
+    if (streamed_out) thread_bytes += bytes(most_outputs_ * vectors * lanes * lanes);
   }
 }
 

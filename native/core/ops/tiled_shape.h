@@ -92,8 +92,9 @@ struct TiledShape {
   // A thread's workspace, in bytes: the ring is first.
   size_t line_offset = 0;  // inputs mixed along depth
   size_t sums_offset = 0;
-  size_t half_offset = 0;  // sums mixed along depth
-  size_t rows_offset = 0;  // output rows that are not written in place
+  size_t half_offset = 0;     // sums mixed along depth
+  size_t rows_offset = 0;     // output rows that are not written in place
+  size_t pending_offset = 0;  // lines of a streamed border that are not full
   size_t thread_bytes = 0;
 
   int64_t segments(int64_t rows) const { return (rows + segment_rows - 1) / segment_rows; }

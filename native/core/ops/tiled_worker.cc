@@ -18,28 +18,30 @@ TiledWorker::TiledWorker(const ConvProblem& problem, const TiledShape& shape, co
       line_(reinterpret_cast<float*>(workspace + shape.line_offset)),
       sums_(reinterpret_cast<float*>(workspace + shape.sums_offset)),
       half_(reinterpret_cast<float*>(workspace + shape.half_offset)),
-      rows_(workspace + shape.rows_offset) {}
+      rows_(workspace + shape.rows_offset),
+      pending_(reinterpret_cast<float*>(workspace + shape.pending_offset)) {}
 
 void TiledWorker::ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from,
                                int64_t row_end) {
   columns_ = &columns;
+  row_from_ = row_from;
+  row_end_ = row_end;
   if (shape_.matrix_tiles) kernels_.begin_tiles(columns.tiles[0].kernel.tile_rows);
   for (size_t i = 0; i < shape_.time.tiles.size(); ++i) {
-    ComputeFrames(i, depth_tile, row_from, row_end);
+    ComputeFrames(i, depth_tile);
   }
   if (shape_.matrix_tiles) kernels_.end_tiles();
 }
 
-void TiledWorker::ComputeFrames(size_t time_tile, size_t depth_tile, int64_t row_from,
-                                int64_t row_end) {
+void TiledWorker::ComputeFrames(size_t time_tile, size_t depth_tile) {
   time_ = &shape_.time.tiles[time_tile];
   depth_ = &shape_.depth.tiles[depth_tile];
   pair_ = &shape_.pairs[time_tile * shape_.depth.tiles.size() + depth_tile];
   // What is prepared never touches the padding.
   std::memset(ring_, 0, shape_.line_offset);
   int64_t ready = INT64_MIN;  // input rows before this one are prepared
-  for (group_from_ = row_from; group_from_ < row_end; group_from_ += group_rows_) {
-    group_rows_ = std::min(shape_.group_rows, row_end - group_from_);
+  for (group_from_ = row_from_; group_from_ < row_end_; group_from_ += group_rows_) {
+    group_rows_ = std::min(shape_.group_rows, row_end_ - group_from_);
     const int64_t first = group_from_ * window_.strides[2] - window_.pads[2];
     const int64_t end = first + (group_rows_ - 1) * window_.strides[2] +
                         int64_t{window_.dilations[2]} * (window_.kernel[2] - 1) + 1;

@@ -19,13 +19,13 @@ class TiledWorker {
   void ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from, int64_t row_end);
 
  private:
-  void ComputeFrames(size_t time_tile, size_t depth_tile, int64_t row_from, int64_t row_end);
+  void ComputeFrames(size_t time_tile, size_t depth_tile);
   void PrepareRow(int64_t row);
   void Multiply(int64_t vector);
   int GatherProducts(size_t time_sum, size_t depth_sum, int64_t row, int64_t vector);
   void FinishRow(int64_t row, int64_t vector);  // and what follows: tiled_outputs.cc
   void PlaceOutputs(int64_t row, int64_t channel);
-  void TurnRow(int64_t row, int64_t channel, int64_t channels) const;
+  void TurnRow(int64_t row, int64_t vector, int64_t channel, int64_t channels) const;
   void PoolRows() const;
   // Applies one stage or two; the first of two goes to `between`, arrays of `area` floats.
   void Mix(const Combine& task, const std::vector<Mixture>& stages, float* between, int64_t area);
@@ -43,11 +43,14 @@ class TiledWorker {
   float* const sums_;
   float* const half_;
   uint8_t* const rows_;
+  float* const pending_;
   // The block.
   const Columns* columns_ = nullptr;
   const AxisTile* time_ = nullptr;
   const AxisTile* depth_ = nullptr;
   const TilePair* pair_ = nullptr;
+  int64_t row_from_ = 0;
+  int64_t row_end_ = 0;
   // Its output rows that are multiplied together.
   int64_t group_from_ = 0;
   int64_t group_rows_ = 0;

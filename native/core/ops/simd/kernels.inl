@@ -24,6 +24,7 @@
 #include "core/ops/simd/combine.inl"
 #include "core/ops/simd/elementwise.inl"
 #include "core/ops/simd/layout.inl"
+#include "core/ops/simd/stream.inl"
 #ifdef SENTINODE_MATRIX_TILES
 #include "core/ops/simd/product_tiles.inl"
 #endif
@@ -38,7 +39,11 @@ constexpr Kernels MakeKernels(const char* name) {
                   MultiplyKernel, ChannelSums,
                   ChannelMax,     Interleave,
                   Deinterleave,   Convert,
-                  nullptr,        nullptr};
+                  nullptr,        nullptr,
+                  nullptr};
+#ifdef SENTINODE_MASKS
+  kernels.stream_row = StreamRowKernel;
+#endif
 #ifdef SENTINODE_MATRIX_TILES
   kernels.begin_tiles = BeginTiles;
   kernels.end_tiles = EndTiles;

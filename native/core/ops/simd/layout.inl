@@ -113,23 +113,13 @@ void Interleave(const float* in, size_t plane, size_t channels, void* out, Eleme
   }
 }
 
-template <typename To>
-SENTINODE_INLINE void DeinterleaveTo(const void* in, size_t stride, Element element,
-                                     size_t channels, float* out, size_t plane, size_t positions) {
-  if (element == Element::kFloat32) {
-    TransposeAll<FloatType, To>(static_cast<const float*>(in), stride, out, plane, positions,
-                                channels);
-  } else {
-    TransposeAll<BfloatType, To>(static_cast<const uint16_t*>(in), stride, out, plane, positions,
-                                 channels);
-  }
-}
-
 void Deinterleave(const void* in, size_t stride, Element element, size_t channels, float* out,
-                  size_t plane, size_t positions, bool streamed) {
-  if (streamed) {
-    DeinterleaveTo<StreamedFloatType>(in, stride, element, channels, out, plane, positions);
+                  size_t plane, size_t positions) {
+  if (element == Element::kFloat32) {
+    TransposeAll<FloatType, FloatType>(static_cast<const float*>(in), stride, out, plane, positions,
+                                       channels);
   } else {
-    DeinterleaveTo<FloatType>(in, stride, element, channels, out, plane, positions);
+    TransposeAll<BfloatType, FloatType>(static_cast<const uint16_t*>(in), stride, out, plane,
+                                        positions, channels);
   }
 }

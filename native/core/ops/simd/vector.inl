@@ -10,20 +10,6 @@ struct FloatType {
   static SENTINODE_INLINE void Store(float* p, const Vec& v) { __builtin_memcpy(p, &v, sizeof v); }
 };
 
-// Whole cache lines go past the cache, where a vector is one: they need not be read before they are
-// written.
-struct StreamedFloatType : FloatType {
-  static SENTINODE_INLINE void Store(float* p, const Vec& v) {
-#ifdef SENTINODE_MASKS
-    if (reinterpret_cast<uintptr_t>(p) % sizeof v == 0) {
-      _mm512_stream_ps(p, (__m512)v);
-      return;
-    }
-#endif
-    FloatType::Store(p, v);
-  }
-};
-
 struct BfloatType {
   typedef uint16_t Scalar;
   static SENTINODE_INLINE void Load(const uint16_t* p, Vec& v) {
