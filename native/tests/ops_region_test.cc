@@ -142,7 +142,7 @@ TEST(OpsRegion, ThePrecisionThatIsQuickerIsTakenAndKept) {
   // One channel is multiplied in float32 either way, so nothing is clear before the whole is
   // measured.
   const std::string at = std::to_string(fixture.Weights(Noise(random, 81, 0.03)));
-  fixture.Header("hint shape=5,12,12,12");
+  fixture.Header("hint shape=5,32,32,32");
   fixture.Line("input value=0 channels=1");
   fixture.Line(
       "conv in=0 out=1 channels=1 groups=1 kernel=3,3,3,3 strides=1,1,1,1 dilations=1,1,1,1 "
@@ -164,6 +164,9 @@ TEST(OpsRegion, ThePrecisionThatIsQuickerIsTakenAndKept) {
     EXPECT_EQ(whole.choice.products, quicker ? Element::kFloat32 : Element::kBfloat16);
     const std::string precision = quicker ? "\"precision\":\"fp32\"" : "\"precision\":\"bf16\"";
     EXPECT_EQ(region.value()->ReportJson().find(precision), 1u);
+    const size_t both = Volume{1, 5, 32, 32, 32}.elements() * 2 * sizeof(float);
+    // Only the first start measures, and float32 too.
+    EXPECT_EQ(region.value()->planned_bytes() >= both, start == 0);
   }
 }
 

@@ -33,8 +33,13 @@ bool EveryWindowMeetsInput(const ConvProblem& p) {
   return true;
 }
 
-// oneDNN's own grouped code wants whole vectors of channels in each group.
+constexpr int64_t kLeastBfloat16Channels = 8;
+
+// oneDNN's own grouped code wants whole vectors of channels in each group. Few channels of bfloat16
+// are slower there than in float32, and a frame of float32 sums takes more memory than anything
+// else of a first layer's.
 bool SuitsOneDnn(const ConvProblem& p) {
+  if (p.element == Element::kBfloat16 && GroupChannels(p) < kLeastBfloat16Channels) return false;
   const bool whole_groups =
       p.step->groups == 1 || (GroupChannels(p) % 16 == 0 && (p.out.c / p.step->groups) % 16 == 0);
   return whole_groups && EveryWindowMeetsInput(p);
@@ -59,7 +64,7 @@ bool MultipliesBfloat16(const ConvProblem& p) {
   const bool whole_blocks =
       p.step->groups == 1 ||
       (matrix_tiles ? channels == 16 || channels % 32 == 0 : channels % 16 == 0 || channels == 8);
-  return p.element == Element::kBfloat16 && channels >= 8 && whole_blocks &&
+  return p.element == Element::kBfloat16 && channels >= kLeastBfloat16Channels && whole_blocks &&
          GetKernels().product(Element::kBfloat16, 8, false, 1).run != nullptr;
 }
 

@@ -76,6 +76,7 @@ Status MeasurePrecisions(Layers& half, Layers& single) {
   const std::vector<float> values(static_cast<size_t>(largest), 0.5f);
   const std::vector<const float*> in(inputs.size(), values.data());
   std::vector<std::unique_ptr<Arena>> memory;
+  size_t bytes = arena.capacity();
   std::vector<float*> out;
   for (const int value : half.plan.outputs) {
     const auto elements =
@@ -83,6 +84,7 @@ Status MeasurePrecisions(Layers& half, Layers& single) {
     memory.push_back(std::make_unique<Arena>());
     SENTINODE_RETURN_IF_ERROR(memory.back()->Grow(elements * sizeof(float)));
     out.push_back(reinterpret_cast<float*>(memory.back()->data()));
+    bytes += memory.back()->capacity();
   }
   for (int round = 0; round < kRounds; ++round) {
     for (Contestant& contestant : contestants) {
@@ -101,6 +103,8 @@ Status MeasurePrecisions(Layers& half, Layers& single) {
   const bool slower = entry.measured[1].milliseconds < entry.measured[0].milliseconds;
   entry.choice = entry.measured[slower ? 1 : 0].choice;
   half.tuning.Add(entry);
+  half.tuning_bytes = single.tuning_bytes =
+      std::max({bytes, half.tuning_bytes, single.tuning_bytes});
   return Status::Ok();
 }
 

@@ -22,7 +22,8 @@ bool ClearlyPays(const Layers& half);
 std::string InFloat32(const std::string& plan_text);
 
 // Runs both, whose forms are measured, in turns at the first of the plan's sizes, and adds to the
-// table of `half` what each took. Nothing where the plan does not fit the size.
+// table of `half` what each took, and to the memory of either that of both. Nothing where the plan
+// does not fit the size.
 // Fails with MEMORY_LIMIT.
 Status MeasurePrecisions(Layers& half, Layers& single);
 
