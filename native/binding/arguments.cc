@@ -7,29 +7,29 @@
 namespace sentinode {
 namespace {
 
-[[noreturn]] void Mismatch(const Napi::Value& found, const std::string& name,
+[[noreturn]] void Mismatch(const Napi::Value& found, const char* name,
                            const std::string& expected) {
-  ThrowArgument(found.Env(), name + ": expected " + expected + ", found " + KindOf(found));
+  ThrowArgument(found.Env(), std::string(name) + ": expected " + expected + ", found " + KindOf(found));
 }
 
-int64_t ToInteger(const Napi::Value& value, const std::string& name, int64_t minimum,
-                  int64_t maximum) {
-  const std::string expected =
-      "an integer from " + std::to_string(minimum) + " to " + std::to_string(maximum);
-  if (!value.IsNumber()) Mismatch(value, name, expected);
+int64_t ToInteger(const Napi::Value& value, const char* name, int64_t minimum, int64_t maximum) {
+  const auto expected = [minimum, maximum] {
+    return "an integer from " + std::to_string(minimum) + " to " + std::to_string(maximum);
+  };
+  if (!value.IsNumber()) Mismatch(value, name, expected());
   const double number = value.As<Napi::Number>().DoubleValue();
   const bool fits =
       number >= static_cast<double>(minimum) && number <= static_cast<double>(maximum);
   if (!fits || number != std::trunc(number)) {
-    ThrowArgument(value.Env(), name + ": expected " + expected);
+    ThrowArgument(value.Env(), std::string(name) + ": expected " + expected());
   }
   return static_cast<int64_t>(number);
 }
 
-double ToNumber(const Napi::Value& value, const std::string& name) {
+double ToNumber(const Napi::Value& value, const char* name) {
   if (!value.IsNumber()) Mismatch(value, name, "a number");
   const double number = value.As<Napi::Number>().DoubleValue();
-  if (std::isnan(number)) ThrowArgument(value.Env(), name + ": expected a number, found NaN");
+  if (std::isnan(number)) ThrowArgument(value.Env(), std::string(name) + ": expected a number, found NaN");
   return number;
 }
 

@@ -149,7 +149,9 @@ test.serial('profile says what regions planned for, and stays near it', async (t
   const model = { ...ModelProto.fromPartial({ irVersion: 8n }), opsetImport: [{ domain: '', version: 17n }] }
   writeFileSync(file, ModelProto.encode({ ...model, graph }).finish())
   const args = ['profile', file, '--dim', 'T=5', '--batch', '2', '--threads', '1', '--seconds', '1']
-  const { code, stdout, stderr } = await sentinode([...args, '--exact-taps', '--json']).finished
+  const cache = join(folder.path, 'cache')
+  const run = () => sentinode([...args, '--exact-taps', '--cache-dir', cache, '--json']).finished
+  const { code, stdout, stderr } = await run()
   t.is(code, 0, stderr)
   const report = JSON.parse(stdout) as ProfileReport
   const [region] = report.regions
@@ -160,4 +162,10 @@ test.serial('profile says what regions planned for, and stays near it', async (t
   const activation = 16 * 5 * 24 ** 3 * 4
   t.true(report.planned_bytes <= 1.3 * (2 * activation + region.weights_bytes))
   t.true(report.peak_bytes <= report.planned_bytes + 64 * 2 ** 20)
+
+  const again = JSON.parse((await run()).stdout) as ProfileReport
+  const times = ({ regions }: ProfileReport) =>
+    regions.flatMap(({ layers }) => layers.flatMap(({ candidates = [] }) => candidates.map(({ ms }) => ms)))
+  t.true(times(report).length > 0)
+  t.deepEqual(times(again), times(report), 'nothing is measured a second time')
 })

@@ -10,6 +10,7 @@ interface CommandOptions extends Pick<
 > {
   readonly dim?: ReadonlyMap<string, number>
   readonly onnxruntimeLibrary?: string
+  readonly cacheDir?: string
   readonly json?: boolean
 }
 
@@ -36,8 +37,9 @@ export function addProfileCommand(program: Command): void {
     )
     .option('--seconds <s>', 'how long to measure', positive, 5)
     .option('--onnxruntime-library <path>', 'ONNX Runtime library in place of the packaged one')
+    .option('--cache-dir <folder>', 'compiled models and measured choices, as those of serve')
     .option('--json', 'one JSON document on stdout')
-    .action(async (file: string, { dim, json, onnxruntimeLibrary, ...rest }: CommandOptions) => {
+    .action(async (file: string, { dim, json, onnxruntimeLibrary, cacheDir, ...rest }: CommandOptions) => {
       // Loaded here, so that the other commands do not wait for the engine.
       const { profile } = await import('./profile.js')
       const report = await profile({
@@ -45,6 +47,7 @@ export function addProfileCommand(program: Command): void {
         file,
         dim: dim ?? new Map(),
         onnxruntimeLibrary: onnxruntimeLibrary ?? null,
+        cacheDir: cacheDir ?? null,
       })
       process.stdout.write(json ? `${JSON.stringify(report)}\n` : human(report))
     })

@@ -22,6 +22,8 @@ export interface ProfileOptions {
   readonly dim: ReadonlyMap<string, number>
   readonly seconds: number
   readonly onnxruntimeLibrary: string | null
+  /** Folder of compiled models; the user's where null. */
+  readonly cacheDir: string | null
 }
 
 /** Fields that other programs rely on: none is renamed. */
@@ -72,7 +74,7 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
   })
   const hints = shapeHints(model, options.dim)
   const resolve = confinedResolver(dirname(file))
-  const compile = compileWith({ cacheDir: null, runtime: engine.runtime })
+  const compile = compileWith({ cacheDir: options.cacheDir, runtime: engine.runtime })
   const compiled = await compile({ model, target, precision, exactTaps, fastTaps, resolve, hints })
   const session = await engine.createSession({
     modelPath: compiled.modelPath,
