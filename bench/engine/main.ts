@@ -13,7 +13,7 @@ import { networks, type BenchNetwork } from './networks.js'
 const { values } = parseArgs({
   options: {
     threads: { type: 'string', default: String(availableParallelism()) },
-    rounds: { type: 'string', default: '7' },
+    rounds: { type: 'string', default: '11' },
     seconds: { type: 'string', default: '1.5' },
     json: { type: 'boolean', default: false },
   },
