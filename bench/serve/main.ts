@@ -55,7 +55,18 @@ const request = (modelName: string) =>
 function profileBatch(size: number): number {
   const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
   // What the daemon has measured and chosen is taken over.
-  const args = [main, 'profile', model, '--batch', String(size), '--seconds', '2', '--cache-dir', cache, '--json']
+  const args = [
+    main,
+    'profile',
+    model,
+    '--batch',
+    String(size),
+    '--seconds',
+    '2',
+    '--cache-dir',
+    cache,
+    '--json',
+  ]
   if (values.target !== 'auto') args.push('--target', values.target)
   const answer = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as {
     rows_per_second: number

@@ -9,7 +9,8 @@ namespace {
 
 [[noreturn]] void Mismatch(const Napi::Value& found, const char* name,
                            const std::string& expected) {
-  ThrowArgument(found.Env(), std::string(name) + ": expected " + expected + ", found " + KindOf(found));
+  ThrowArgument(found.Env(),
+                std::string(name) + ": expected " + expected + ", found " + KindOf(found));
 }
 
 int64_t ToInteger(const Napi::Value& value, const char* name, int64_t minimum, int64_t maximum) {
@@ -29,7 +30,8 @@ int64_t ToInteger(const Napi::Value& value, const char* name, int64_t minimum, i
 double ToNumber(const Napi::Value& value, const char* name) {
   if (!value.IsNumber()) Mismatch(value, name, "a number");
   const double number = value.As<Napi::Number>().DoubleValue();
-  if (std::isnan(number)) ThrowArgument(value.Env(), std::string(name) + ": expected a number, found NaN");
+  if (std::isnan(number))
+    ThrowArgument(value.Env(), std::string(name) + ": expected a number, found NaN");
   return number;
 }
 

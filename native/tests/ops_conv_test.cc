@@ -240,6 +240,25 @@ TEST(OpsConv, WideRowsAndManyChannelsAreDividedWithTheSameResult) {
   CheckAllForms(random, Dense(random, 2, 40, {0, 13, 3, 4, 53}, 3), Element::kFloat32, 1e-4);
 }
 
+// Channels that fill half of a vector or less take several rows together, of which the last may not
+// be there.
+TEST(OpsConv, RowsThatShareAVectorMatchDirectLoops) {
+  Random random(9);
+  for (const int out : {1, 4, 5, 8, 24}) {
+    for (const int64_t rows : {1, 2, 3, 6, 7}) {
+      Case c = Dense(random, 8, out, {0, 3, 3, rows, 9}, 3);
+      c.step.groups = Pick(random, 1, 2);
+      c.step.channels *= c.step.groups;
+      c.step.window.kernel[2] = Pick(random, 2, 4);
+      c.step.window.pads[2] = Pick(random, 1, 2);
+      c.step.window.pads[6] = Pick(random, 1, 2);
+      Fill(random, c);
+      CheckAllForms(random, c, Element::kFloat32, 1e-4, Pick(random, 1, 2));
+      if (HasBfloat16()) CheckAllForms(random, c, Element::kBfloat16, 0.08);
+    }
+  }
+}
+
 // So large that it is written past the cache, in rows that end within a cache line.
 TEST(OpsConv, ALargeBorderIsWrittenWithTheSameResult) {
   Random random(8);

@@ -25,6 +25,7 @@ if(SENTINODE_HAVE_ONEDNN)
     native/core/ops/row_team.cc
     native/core/ops/side_file.cc
     native/core/ops/simd.cc
+    native/core/ops/tiled_columns.cc
     native/core/ops/tiled_outputs.cc
     native/core/ops/tiled_shape.cc
     native/core/ops/tiled_weights.cc

@@ -12,9 +12,10 @@ void TiledWorker::FinishRow(int64_t row, int64_t vector) {
   const int64_t channels = std::min(shape_.lanes, shape_.group_out - in_group);
   const int64_t area = shape_.sum_positions * shape_.lanes;
   const int64_t sums = static_cast<int64_t>(time_->sums.size() * depth_->sums.size());
+  const int64_t behind = row % shape_.rows_of(vector);  // the first row of the vector
   inputs_.clear();
   for (int64_t i = 0; i < sums; ++i) {
-    inputs_.push_back(sums_ + (i * shape_.group_rows + row) * area);
+    inputs_.push_back(sums_ + (i * shape_.group_rows + row - behind) * area + behind * channels);
   }
   PlaceOutputs(row, channel);
   Combine task;

@@ -8,23 +8,10 @@
 namespace sentinode::ops {
 namespace {
 
-// Positions that are multiplied before the weights are exchanged for the next ones.
-constexpr int64_t kGroupPositions = 48;
-// Of the second-level cache, which holds sums and a few weights besides.
-constexpr int64_t kRingBytes = int64_t{576} << 10;
-constexpr int64_t kNarrowestColumns = 16;
-// Vectors of a run: what is mixed together stays in the first-level cache.
-constexpr int64_t kRunVectors = 16;
+constexpr int64_t kMostLastRows = 4;
 // Of a region's border, from which on it goes past the cache: whoever reads it would not find it
 // there anyway.
 constexpr int64_t kStreamedBytes = int64_t{4} << 20;
-
-int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
-
-// Rows of input under `rows` rows of output.
-int64_t Reach(const Window& w, size_t axis, int64_t rows) {
-  return (rows - 1) * w.strides[axis] + int64_t{w.dilations[axis]} * (w.kernel[axis] - 1) + 1;
-}
 
 // The largest block of channels that none of the groups straddles.
 int64_t BlockChannels(int64_t channels, int64_t group_in, bool grouped) {
@@ -89,6 +76,7 @@ void TiledShape::ChooseLayout(const ConvProblem& problem) {
   group_out = problem.out.c / problem.step->groups;
   group_vectors = (group_out + lanes - 1) / lanes;
   vectors = problem.step->groups * group_vectors;
+  ChooseLastRows(problem);
   slide = w.kernel[3] == 3 && w.strides[3] == 1 && w.dilations[3] == 1;
   streamed_out = problem.planar_out && GetKernels().stream_row != nullptr &&
                  problem.out.elements() * 4 >= kStreamedBytes;
@@ -106,105 +94,20 @@ void TiledShape::ChooseLayout(const ConvProblem& problem) {
   }
   weight_slice = static_cast<size_t>(group_words * w.kernel[3] * lanes);
   vector_words = static_cast<size_t>(time.weight_count) * static_cast<size_t>(depth.weight_count) *
-                 static_cast<size_t>(w.kernel[2]) * weight_slice;
+                 static_cast<size_t>(kernel_rows) * weight_slice;
 }
 
-// Columns as wide as the ring allows, and in them tiles as wide as registers allow.
-void TiledShape::DivideColumns(const ConvProblem& problem) {
+// A row alone costs as many products as its kernel has rows, of which several share all but one
+// each.
+void TiledShape::ChooseLastRows(const ConvProblem& problem) {
   const Window& w = problem.step->window;
-  const int64_t multiple = problem.pool == nullptr ? 1 : problem.pool->window.strides[2];
-  for (int64_t pieces = 1;; ++pieces) {
-    const int64_t width = (problem.out.w + pieces - 1) / pieces;
-    group_rows = std::max<int64_t>(1, (kGroupPositions + width / 2) / width);
-    group_rows = RoundUp(std::min(group_rows, problem.out.h), multiple);
-    ring_rows = Reach(w, 2, group_rows);
-    const int64_t kernel_width =
-        RoundUp(width, 4) + 4;  // no kernel computes more positions beyond its columns
-    sum_positions = kernel_width;
-    phase_positions = (Reach(w, 3, kernel_width) + w.strides[3] - 1) / w.strides[3];
-    block_words = w.strides[3] * phase_positions * step;
-    const int64_t blocks = (problem.in.c + block_channels - 1) / block_channels;
-    // An odd number of cache lines, so that rows do not compete for the same places in the cache.
-    row_words = RoundUp(blocks * block_words, 16) / 16 * 16;
-    if (row_words / 16 % 2 == 0) row_words += 16;
-    const bool fits = most_prepared_ * ring_rows * row_words * 4 <= kRingBytes;
-    if (!fits && width > kNarrowestColumns && problem.pool == nullptr) continue;
-    tap_offsets.clear();
-    for (int tap = 0; tap < w.kernel[3]; ++tap) {
-      const int64_t at = int64_t{tap} * w.dilations[3];
-      tap_offsets.push_back((at % w.strides[3] * phase_positions + at / w.strides[3]) * step);
-    }
-    for (int64_t from = 0; from < problem.out.w; from += width) {
-      columns.push_back(MakeColumns(problem, from, std::min(width, problem.out.w - from)));
-    }
-    return;
+  const int64_t left = group_out - (group_vectors - 1) * lanes;
+  const bool neighbours = w.strides[2] == 1 && w.dilations[2] == 1 && w.kernel[2] > 1;
+  while (neighbours && 2 * last_rows * left <= lanes && 2 * last_rows <= kMostLastRows &&
+         2 * last_rows <= problem.out.h) {
+    last_rows *= 2;
   }
-}
-
-Columns TiledShape::MakeColumns(const ConvProblem& problem, int64_t from, int64_t width) const {
-  const auto kernel = [this](int64_t positions) {
-    return GetKernels().product(element, static_cast<int>(step), slide,
-                                static_cast<int>(positions));
-  };
-  Columns result;
-  result.from = from;
-  result.width = width;
-  result.runs = MakeRuns(problem, from);
-  const int64_t pieces = (width + kernel(width).width - 1) / kernel(width).width;
-  for (int64_t piece = 0; piece < pieces; ++piece) {
-    const int64_t begin = width * piece / pieces;
-    const int64_t end = width * (piece + 1) / pieces;
-    // All matrix tiles of the columns have the same size: a thread's are set up once for them.
-    const int64_t positions = matrix_tiles ? (width + pieces - 1) / pieces : end - begin;
-    result.tiles.push_back({begin, kernel(positions)});
-  }
-  return result;
-}
-
-std::vector<RowRun> TiledShape::MakeRuns(const ConvProblem& problem, int64_t from) const {
-  const Window& w = problem.step->window;
-  const Volume& in = problem.in;
-  const int64_t stride = w.strides[3];
-  const int64_t start = from * stride - w.pads[3];
-  const int64_t first = std::clamp<int64_t>(start, 0, in.w);
-  const int64_t end = std::clamp<int64_t>(start + phase_positions * stride, first, in.w);
-  const int64_t block = stride * phase_positions * block_channels;
-  std::vector<RowRun> runs;
-  const auto add = [&runs](RowRun run, int64_t count, int64_t run_lanes) {
-    run.lanes = static_cast<size_t>(run_lanes);
-    for (; count > 0; count -= kRunVectors) {
-      run.count = static_cast<size_t>(std::min(count, kRunVectors));
-      runs.push_back(run);
-      run.from += kRunVectors * run.in_step;
-      run.to += kRunVectors * run.out_step;
-    }
-  };
-  if (planar_in) {
-    for (int64_t x = first; x < end; x += lanes) {
-      add({x, x - start, 0, 0, in.positions(), block}, in.c, std::min(lanes, end - x));
-    }
-  } else if (in.c == block_channels && stride == 1) {  // the same on both sides
-    const int64_t count = (end - first) * in.c;
-    const int64_t whole = count / lanes * lanes;
-    const int64_t at = first * in.c;
-    const int64_t to = (first - start) * in.c;
-    add({at, to, 0, 0, lanes, lanes}, whole / lanes, lanes);
-    if (count > whole) add({at + whole, to + whole, 0, 0, lanes, lanes}, 1, count - whole);
-  } else {
-    for (int64_t phase = 0; phase < stride; ++phase) {
-      const int64_t x = first + (phase - (first - start) % stride + stride) % stride;
-      for (int64_t c = 0; c < in.c;) {
-        const int64_t count = std::min({lanes, block_channels - c % block_channels, in.c - c});
-        const int64_t position = phase * phase_positions + (x - start) / stride;
-        add({x * in.c + c,
-             c / block_channels * block + position * block_channels + c % block_channels, 0, 0,
-             in.c * stride, block_channels},
-            (end - x + stride - 1) / stride, count);
-        c += count;
-      }
-    }
-  }
-  return runs;
+  kernel_rows = w.kernel[2] + last_rows - 1;
 }
 
 // Segments of rows, so that threads have something to divide among them: many small ones balance

@@ -46,9 +46,18 @@ struct Columns {
 // Outputs of an exact tile: frames or planes whose inputs are prepared together.
 inline constexpr int64_t kExactFrames = 6;
 inline constexpr int64_t kExactPlanes = 4;
+// Vectors of a run: what is mixed together stays in the first-level cache.
+inline constexpr int64_t kRunVectors = 16;
 // Windows of a pool that is applied to blocks.
 inline constexpr int kMostPooledPlanes = 6;
 inline constexpr int kMostPooledRows = 8;
+
+inline int64_t RoundUp(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+// Rows of input under `rows` rows of output.
+inline int64_t Reach(const Window& w, size_t axis, int64_t rows) {
+  return (rows - 1) * w.strides[axis] + int64_t{w.dilations[axis]} * (w.kernel[axis] - 1) + 1;
+}
 
 struct TiledShape {
   TiledShape(const ConvProblem& problem, const ConvChoice& choice);
@@ -58,12 +67,16 @@ struct TiledShape {
   std::vector<TilePair> pairs;  // [time][depth]
   std::vector<Columns> columns;
 
-  // Output channels of a group are taken in vectors, the last of which may not be full.
+  // Output channels of a group are taken in vectors. What is left for the last one may fill no more
+  // than half of it: then it holds those channels of several neighbouring rows, for which the
+  // kernel is taken to be higher, with zeros where a row's own window ends.
   int64_t lanes = 0;
   int64_t group_in = 0;
   int64_t group_out = 0;
   int64_t group_vectors = 0;
-  int64_t vectors = 0;  // of all groups
+  int64_t vectors = 0;      // of all groups
+  int64_t last_rows = 1;    // output rows of a group's last vector
+  int64_t kernel_rows = 1;  // of the kernel, as high as any vector takes it
 
   // A prepared row: [block of channels][phase][position][channel of the block], where positions of
   // one phase are a stride apart. Elements are what is multiplied, words are floats or pairs of
@@ -97,10 +110,15 @@ struct TiledShape {
   size_t pending_offset = 0;  // lines of a streamed border that are not full
   size_t thread_bytes = 0;
 
+  // Output rows that a vector holds, the channels of one after those of another.
+  int64_t rows_of(int64_t vector) const {
+    return vector % group_vectors == group_vectors - 1 ? last_rows : 1;
+  }
   int64_t segments(int64_t rows) const { return (rows + segment_rows - 1) / segment_rows; }
 
  private:
   void ChooseLayout(const ConvProblem& problem);
+  void ChooseLastRows(const ConvProblem& problem);
   void DivideTimeAndDepth(const ConvProblem& problem, const ConvChoice& choice);
   void DivideColumns(const ConvProblem& problem);
   void DivideRows(const ConvProblem& problem);

@@ -39,6 +39,7 @@ std::string TiledWeightsName(const TiledShape& shape) {
   const char* precision = shape.element == Element::kBfloat16 ? "bf16" : "fp32";
   return "tiled:" + axis(shape.time) + ":" + axis(shape.depth) + ":" + precision + ":" +
          std::to_string(shape.lanes) +
+         (shape.last_rows > 1 ? ":rows" + std::to_string(shape.last_rows) : "") +
          (shape.matrix_tiles ? ":matrix" + std::to_string(shape.step) : "");
 }
 
@@ -53,6 +54,7 @@ void PackTiledWeights(const ConvProblem& problem, const TiledShape& shape, int64
   const int64_t in_group = vector % shape.group_vectors * shape.lanes;
   const int64_t first = vector / shape.group_vectors * shape.group_out + in_group;
   const int64_t lanes = std::min(shape.lanes, shape.group_out - in_group);
+  const int64_t copies = shape.rows_of(vector);
   std::vector<double> mixed(static_cast<size_t>(rows * kernel_w));
   std::fill(to, to + shape.vector_words * 4, uint8_t{0});
   for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -66,11 +68,17 @@ void PackTiledWeights(const ConvProblem& problem, const TiledShape& shape, int64
             shape.matrix_tiles
                 ? (word / shape.step * kernel_w + tap) * shape.step + word % shape.step
                 : word * kernel_w + tap;
-        uint8_t* at = to + 4 * (i / kernel_w * slice + place * shape.lanes + lane);
-        if (pairs) {
-          GetKernels().convert(&value, at + in % 2 * 2, Element::kBfloat16, 1);
-        } else {
-          *reinterpret_cast<float*>(at) = value;
+        const int64_t row = i / kernel_w;
+        const int64_t above = row / w.kernel[2] * shape.kernel_rows + row % w.kernel[2];
+        for (int64_t copy = 0; copy < copies; ++copy) {
+          const int64_t word_at =
+              (above + copy) * slice + place * shape.lanes + copy * lanes + lane;
+          uint8_t* at = to + 4 * word_at;
+          if (pairs) {
+            GetKernels().convert(&value, at + in % 2 * 2, Element::kBfloat16, 1);
+          } else {
+            *reinterpret_cast<float*>(at) = value;
+          }
         }
       }
     }

@@ -125,6 +125,7 @@ void TiledWorker::PrepareRow(int64_t row) {
 // The prepared rows and the weights whose products make up a sum; returns how many.
 int TiledWorker::GatherProducts(size_t time_sum, size_t depth_sum, int64_t row, int64_t vector) {
   const int64_t first = row * window_.strides[2] - window_.pads[2];
+  const int64_t taps = window_.kernel[2] + shape_.rows_of(vector) - 1;
   sources_.clear();
   slices_.clear();
   for (const AxisTile::Product& t : time_->sums[time_sum]) {
@@ -132,11 +133,11 @@ int TiledWorker::GatherProducts(size_t time_sum, size_t depth_sum, int64_t row, 
       const int64_t unit = int64_t{t.input} * depth_->prepare.rows() + d.input;
       const int64_t weight =
           (vector * shape_.time.weight_count + t.weight) * shape_.depth.weight_count + d.weight;
-      for (int tap = 0; tap < window_.kernel[2]; ++tap) {
-        const int64_t input = first + int64_t{tap} * window_.dilations[2];
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        const int64_t input = first + tap * window_.dilations[2];
         if (input < 0 || input >= problem_.in.h) continue;
         sources_.push_back(ring_ + PreparedRow(unit, input));
-        slices_.push_back(weights_ + (weight * window_.kernel[2] + tap) *
+        slices_.push_back(weights_ + (weight * shape_.kernel_rows + tap) *
                                          static_cast<int64_t>(shape_.weight_slice));
       }
     }
@@ -157,7 +158,7 @@ void TiledWorker::Multiply(int64_t vector) {
   float* sums = sums_;
   for (size_t t = 0; t < time_->sums.size(); ++t) {
     for (size_t d = 0; d < depth_->sums.size(); ++d) {
-      for (int64_t row = 0; row < group_rows_; ++row) {
+      for (int64_t row = 0; row < group_rows_; row += shape_.rows_of(vector)) {
         tile.rows = GatherProducts(t, d, group_from_ + row, vector);
         tile.sources = sources_.data();
         tile.weights = slices_.data();
