@@ -158,6 +158,10 @@ export const ERRORS = define({
     status: 'NOT_FOUND',
     meaning: 'There is no readable exam of that name; on the server: below the root.',
   },
+  REPORT_NOT_WRITTEN: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A report or a map cannot be written where the command was told to; the exam is not done.',
+  },
   CLINICAL_MISSING: {
     status: 'INVALID_ARGUMENT',
     meaning: 'A clinical variable is missing that the model does not do without.',

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { credentials } from '@grpc/grpc-js'
 import { GRPCInferenceServiceClient } from '../../src/generated/grpc_service.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+export const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** A folder of its own that is deleted with `remove`. */
 export function temporaryFolder(): { path: string; remove: () => void } {

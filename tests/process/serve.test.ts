@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { status } from '@grpc/grpc-js'
@@ -9,7 +10,7 @@ import {
 } from '../../src/generated/grpc_service.js'
 import { codeOf, failure, invoke, later, until } from '../grpc/harness.js'
 import { goodRows } from './malformed.js'
-import { repository, sentinode, startDaemon, temporaryFolder, type RunningDaemon } from './sentinode.js'
+import { repository, root, sentinode, startDaemon, temporaryFolder, type RunningDaemon } from './sentinode.js'
 
 /** Runs for `iterations` turns of a loop, about a microsecond each. */
 function loopRequest(iterations: bigint, id = ''): ModelInferRequest {
@@ -284,6 +285,12 @@ test.serial('every command has help', async (t) => {
     t.is(code, 0, commands[i])
     t.regex(stdout, /Usage: sentinode/, commands[i])
   }
+})
+
+test.serial('a reader that goes away is no fault', (t) => {
+  const command = '"$0" dist/main.js serve --help | true'
+  const { stderr } = spawnSync('sh', ['-c', command, process.execPath], { cwd: root, encoding: 'utf8' })
+  t.is(stderr, '')
 })
 
 test.serial('nothing of a request reaches the logs, the metrics or another answer', async (t) => {

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ServerCredentials, status } from '@grpc/grpc-js'
 import test, { type ExecutionContext } from 'ava'
@@ -312,6 +312,39 @@ test('mistakes in usage are found before anything is sent', async (t) => {
     t.is(reportFailure(error, false), 2, args.join(' '))
   }
   t.is(server.received.length, 0)
+})
+
+test('a report that cannot be written is no fault of the exam, which is taken up again', async (t) => {
+  const server = await fake(t, () => answer())
+  const root = cohort(t, ['a', 'b'])
+  const out = join(folder(t), 'out')
+  mkdirSync(join(out, 'a.html', 'in the way'), { recursive: true })
+  const results = join(root, 'results.jsonl')
+  const run = () =>
+    screen(server.address, root, '--json', '--report', 'html', '--out', out, '--results', results)
+  const first = await run()
+  t.is(first.code, 1)
+  t.deepEqual(
+    lines(first.stdout)
+      .sort(byName)
+      .map(({ exam, error }) => [exam, error?.code]),
+    [
+      ['a', 'REPORT_NOT_WRITTEN'],
+      ['b', undefined],
+    ],
+  )
+  t.deepEqual(
+    lines(readFileSync(results, 'utf8')).map(({ exam }) => exam),
+    ['b'],
+  )
+  t.deepEqual(readdirSync(out).sort(), ['a.html', 'b.html'])
+  rmSync(join(out, 'a.html'), { recursive: true })
+  const second = await run()
+  t.is(second.code, 0, second.stderr)
+  t.deepEqual(
+    lines(second.stdout).map(({ exam }) => exam),
+    ['a'],
+  )
 })
 
 test('exams whose reports would be one file are refused before anything is sent', async (t) => {

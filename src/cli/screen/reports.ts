@@ -1,4 +1,4 @@
-import { rename, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SentinodeError } from '../../errors.js'
 import { ReportFormat, type ScreeningAnswer } from '../../generated/sentinode/v1/screening.js'
@@ -23,8 +23,13 @@ export async function saveReports(
     if (file === undefined) continue
     const path = join(folder, `${fileName(exam)}.${file.suffix}`)
     const partial = `${path}.${process.pid}.partial`
-    await writeFile(partial, data, { mode: 0o600 })
-    await rename(partial, path)
+    try {
+      await writeFile(partial, data, { mode: 0o600 })
+      await rename(partial, path)
+    } catch (error) {
+      await rm(partial, { force: true })
+      throw error
+    }
     saved[file.kind] = path
   }
   return saved

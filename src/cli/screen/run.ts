@@ -7,6 +7,7 @@ import { folderSource, type ExamFile } from '../../exam/source.js'
 import {
   ReportFormat,
   type Region,
+  type ScreeningAnswer,
   type ScreeningClient,
   type ScreeningOptions,
 } from '../../generated/sentinode/v1/screening.js'
@@ -88,9 +89,10 @@ async function screenTask(
       onRetry: (error) => options.onRetry(task, error),
     })
     contact.reached = true
-    const saved = options.out === null ? {} : await saveReports(answer, task.name, options.out)
-    const maps = options.out === null ? {} : await saveMaps(answer, task.name, options.out)
-    return { outcome: examAnswer(task.name, answer, saved, maps), final: true, gone: false }
+    const written = await saveFiles(answer, task.name, options.out)
+    if (typeof written === 'string') return failed('REPORT_NOT_WRITTEN', written, false, false)
+    const { reports, maps } = written
+    return { outcome: examAnswer(task.name, answer, reports, maps), final: true, gone: false }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof CallError) {
@@ -102,6 +104,25 @@ async function screenTask(
     const reason = (error as NodeJS.ErrnoException).code
     if (reason === undefined) throw error
     return failed('EXAM_NOT_FOUND', `a file of the exam, or its mask, cannot be read (${reason})`)
+  }
+}
+
+/** An answer's files by kind, or why they are not there. */
+async function saveFiles(
+  answer: ScreeningAnswer,
+  exam: string,
+  folder: string | null,
+): Promise<Record<'reports' | 'maps', Readonly<Record<string, string>>> | string> {
+  if (folder === null) return { reports: {}, maps: {} }
+  try {
+    return {
+      reports: await saveReports(answer, exam, folder),
+      maps: await saveMaps(answer, exam, folder),
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    return `a file of the answer cannot be written (${code})`
   }
 }
 
