@@ -33,7 +33,9 @@ run(`./${folder}/sentinode_tests`, gtestArguments, { ...options, ...runtimeEnv }
 
 const library = execFileSync('gcc', [`-print-file-name=${kind.library}`], { encoding: 'utf8' }).trim()
 const reports = mkdtempSync(join(tmpdir(), 'sentinode-sanitize-'))
-run('node_modules/.bin/ava', ['--serial', 'tests/engine/**/*.test.ts'], {
+// Not the comparison of build lists: CMake, which it runs, would be preloaded with the sanitizer too.
+const tests = ['tests/engine/**/*.test.ts', '!tests/engine/build-lists.test.ts']
+run('node_modules/.bin/ava', ['--serial', ...tests], {
   ...options,
   // Node leaks what it still holds at its end, and tests end processes with runs in flight. They measure
   // memory too, in which what is freed and kept for a while would be found.
