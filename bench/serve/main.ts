@@ -18,8 +18,8 @@ import { quickNetwork, servedNetwork, SIZE } from './network.js'
 const { values } = parseArgs({
   options: {
     clients: { type: 'string', default: '16' },
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '6' },
+    rounds: { type: 'string', default: '15' },
+    seconds: { type: 'string', default: '4' },
     warmup: { type: 'string', default: '10' },
     target: { type: 'string', default: 'auto' },
     json: { type: 'boolean', default: false },
