@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 import { createProgram } from './cli/program.js'
-import { reportFailure } from './cli/failure.js'
+import { EXIT, reportFailure } from './cli/failure.js'
 
-// A reader that has read enough, as `head` has, is no fault.
+// A reader that has read enough, as `head` has, needs no stack trace; nor was all done that was asked for.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
-  process.exit()
+  process.exit(EXIT.runtime)
 })
 
 try {

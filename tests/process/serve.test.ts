@@ -287,10 +287,10 @@ test.serial('every command has help', async (t) => {
   }
 })
 
-test.serial('a reader that goes away is no fault', (t) => {
-  const command = '"$0" dist/main.js serve --help | true'
+test.serial('a reader that goes away ends a command without a stack trace', (t) => {
+  const command = '{ "$0" dist/main.js serve --help; echo "$?" >&2; } | true'
   const { stderr } = spawnSync('sh', ['-c', command, process.execPath], { cwd: root, encoding: 'utf8' })
-  t.is(stderr, '')
+  t.is(stderr, '1\n')
 })
 
 test.serial('nothing of a request reaches the logs, the metrics or another answer', async (t) => {
