@@ -5,8 +5,7 @@
 
 namespace sentinode {
 
-// A NativeBatchResult; the outputs' memory goes to the buffers, which free it when they are
-// collected.
+// A NativeBatchResult; buffers hold the outputs' memory until they are collected.
 Napi::Object ToObject(Napi::Env env, BatchResult result);
 
 }  // namespace sentinode

@@ -172,6 +172,30 @@ TEST_F(SlotTest, ALoneRequestIsReadWhereItLiesIfItIsAligned) {
   EXPECT_EQ(std::vector<float>(copied, copied + a_[0].size()), a_[0]);
 }
 
+// A copy would have memory of its own for each request.
+TEST(OutputsTest, LargeOnesAreTheMemoryOfTheRunAndOutliveTheSession) {
+  const std::vector<float> first(20000, 1), second(20000, 2);
+  Batch batch;
+  for (const auto* values : {&first, &second}) {
+    batch.requests.push_back({{View(*values)}, 1, kNever});
+  }
+  batch.shapes = {{2, 20000}};
+  batch.batched = true;
+  batch.outputs = {0};
+  Waiter waiter;
+  {
+    ModelInstance instance(OpenSession("identity_FP32"), 1);
+    ASSERT_TRUE(instance.Execute(std::move(batch), waiter.done()).ok());
+    waiter.Wait();
+  }
+  const auto& outcomes = waiter.Wait().outcomes;
+  const Output& a = outcomes.at(0).outputs.at(0);
+  const Output& b = outcomes.at(1).outputs.at(0);
+  EXPECT_EQ(a.data.get() + a.size, b.data.get());
+  EXPECT_EQ(Floats(a), first);
+  EXPECT_EQ(Floats(b), second);
+}
+
 // Queues a batch of one row of the fixture `loop`: x plus `iterations`.
 // The parameter is the instance's number of slots.
 class LoopTest : public ::testing::TestWithParam<size_t> {

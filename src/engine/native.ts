@@ -88,7 +88,7 @@ export interface NativeBatch {
 
 export interface NativeOutput {
   readonly shape: readonly number[]
-  /** Owned by native memory until collected. */
+  /** Native memory until it is collected, not to be written to: it may be that of a run or of the model. */
   readonly data: Buffer
 }
 

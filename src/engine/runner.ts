@@ -15,6 +15,7 @@ export interface EnginePayload {
 export interface EngineOutput {
   readonly index: number
   readonly shape: readonly number[]
+  /** Not to be written to (NativeOutput). */
   readonly data: Uint8Array
 }
 

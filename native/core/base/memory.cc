@@ -1,7 +1,5 @@
 #include "core/base/memory.h"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <string>
 #include <utility>
@@ -22,7 +20,7 @@ class HeapAllocator final : public Allocator {
     if (rounded < bytes) return nullptr;
     void* block = std::aligned_alloc(unit, rounded);
     // Faults of small pages took longer than to gather a batch into them.
-    if (large && block != nullptr) madvise(block, rounded, MADV_HUGEPAGE);
+    if (large && block != nullptr) PreferLargePages(block, rounded);
     return block;
   }
 

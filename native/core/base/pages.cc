@@ -29,7 +29,7 @@ Pages::Pages(size_t bytes) {
   if (after > 0) munmap(begin + before + bytes, after);
   data_ = begin + before;
   bytes_ = bytes;
-  if (large) madvise(data_, bytes_, MADV_HUGEPAGE);
+  if (large) PreferLargePages(data_, bytes_);
 }
 
 Pages::~Pages() {
