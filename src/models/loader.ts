@@ -125,6 +125,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
         const { queuedRequests, queuedBytes, pendingRequests } = scheduler.stats()
         return { requests: queuedRequests, bytes: queuedBytes, pending: pendingRequests }
       },
+      expectedWait: (rows) => scheduler.expectedWait(rows),
       dispose: (deadline) => (disposed ??= scheduler.drain(deadline).then(release)),
     }
   } catch (error) {

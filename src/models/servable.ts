@@ -50,6 +50,8 @@ export interface ServableModel {
   infer(request: DecodedRequest, context: InferContext): Promise<Inference>
   /** Requests and bytes that wait; `pending` adds what is in a batch that does not run yet. */
   queue(): { readonly requests: number; readonly bytes: number; readonly pending: number }
+  /** Milliseconds until `rows` rows that came now would have been run (ModelScheduler.expectedWait). */
+  expectedWait(rows: number): number
   /** Admits no more, answers what was admitted until `deadline` (monotonic ms), then frees everything. Idempotent. */
   dispose(deadline: number): Promise<void>
 }

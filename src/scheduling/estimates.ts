@@ -15,6 +15,13 @@ const MAX_BUCKETS = 256
 /** How long batches take, by bucket and rows: exponentially weighted means of what was seen. */
 export class DurationEstimates {
   readonly #buckets = new Map<string, Map<number, Expectation>>()
+  #meanRun = 0
+  #meanRows = 0
+
+  /** Milliseconds of a row as batches are now, whatever their bucket; 0 before the first. */
+  get perRow(): number {
+    return this.#meanRows === 0 ? 0 : this.#meanRun / this.#meanRows
+  }
 
   observe(bucket: string, rows: number, timings: BatchTimings): void {
     const byRows = this.#buckets.get(bucket) ?? new Map<number, Expectation>()
@@ -28,6 +35,9 @@ export class DurationEstimates {
     }
     const gather = timings.gatherEnd - timings.gatherStart
     const run = timings.runEnd - timings.runStart
+    const first = this.#meanRows === 0
+    this.#meanRun = first ? run : towards(this.#meanRun, run)
+    this.#meanRows = first ? rows : towards(this.#meanRows, rows)
     const known = byRows.get(rows)
     byRows.set(
       rows,

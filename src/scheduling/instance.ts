@@ -51,6 +51,16 @@ export class Instance<P, R> {
     return Math.max(running.dispatchedAt + expected.gather, this.#lastRunEnd) + expected.run
   }
 
+  /** Milliseconds from `now` until it has run what it holds, by the estimates; 0 where nothing is known. */
+  backlog(now: number): number {
+    const idleAt = this.idleAt()
+    const { perRow } = this.#estimates
+    return this.#flights.reduce((sum, { bucket, rows }, index) => {
+      if (index === 0 && idleAt !== null) return sum + Math.max(0, idleAt - now)
+      return sum + (this.#estimates.expect(bucket, rows)?.run ?? rows * perRow)
+    }, 0)
+  }
+
   view(): InstanceView {
     const [running] = this.#flights
     if (!running) return { kind: 'idle' }

@@ -64,6 +64,7 @@ export class RequestQueue<E extends Queued> implements QueueView<E> {
   readonly #places = new Map<E, Place<E>>()
   readonly #watchedRows: number
   #bytes = 0
+  #rows = 0
 
   /** @param watchedRows rows from which a bucket is listed by `fillableBuckets` */
   constructor(watchedRows: number) {
@@ -76,6 +77,11 @@ export class RequestQueue<E extends Queued> implements QueueView<E> {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Over all levels and buckets. */
+  get rows(): number {
+    return this.#rows
   }
 
   sizeOf(level: number): number {
@@ -149,6 +155,7 @@ export class RequestQueue<E extends Queued> implements QueueView<E> {
   }
 
   #countRows(name: string, bucket: Bucket<E>, change: number): void {
+    this.#rows += change
     bucket.rows += change
     if (bucket.rows >= this.#watchedRows) this.#fillable.add(name)
     else this.#fillable.delete(name)

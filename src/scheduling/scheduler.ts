@@ -56,6 +56,7 @@ export class ModelScheduler<P, R> {
   readonly #instances: readonly Instance<P, R>[]
   readonly #queue: RequestQueue<PendingRequest<P, R>>
   readonly #expiry: ExpiryIndex<PendingRequest<P, R>>
+  readonly #estimates = new DurationEstimates()
   readonly #order: ReleaseOrder | null
   readonly #batchAlarm: Alarm
   readonly #expiryAlarm: Alarm
@@ -72,8 +73,7 @@ export class ModelScheduler<P, R> {
       throw new SentinodeError('INVALID_OPTION', 'runners: expected at least one, found none')
     this.#options = { observer: silentObserver, clock: systemClock(), ...options }
     this.#policy = options.policy
-    const estimates = new DurationEstimates()
-    this.#instances = options.runners.map((runner) => new Instance(runner, estimates))
+    this.#instances = options.runners.map((runner) => new Instance(runner, this.#estimates))
     this.#queue = new RequestQueue(smallestCompleteBatch(options.policy))
     this.#expiry = new ExpiryIndex((request) => this.#queue.has(request))
     this.#order = options.policy.preserveOrdering ? new ReleaseOrder() : null
@@ -144,6 +144,19 @@ export class ModelScheduler<P, R> {
       this.#options.observer.onEnqueue(options.rows, options.bytes)
       this.#deferPump()
     })
+  }
+
+  /**
+   * Milliseconds after which `rows` rows that came now would have been run, behind all that waits and runs,
+   * by how long batches took lately. It changes nothing and costs a look at the instances, so that it can be
+   * asked before a request's body is read; `rows` may then include what others are still sending.
+   * 0 where no batch was run yet. No promise: priorities and a batching delay are not counted.
+   */
+  expectedWait(rows: number): number {
+    const now = this.#options.clock.now()
+    const held = this.#instances.reduce((sum, instance) => sum + instance.backlog(now), 0)
+    const waiting = (this.#queue.rows + rows) * this.#estimates.perRow
+    return (held + waiting) / this.#instances.length
   }
 
   stats(): SchedulerStats {

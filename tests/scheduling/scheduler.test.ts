@@ -166,6 +166,22 @@ test('an instance of which nothing is known gets its next batch when it is done'
   t.deepEqual(batches(runner), [[1], [2]])
 })
 
+test('how long a request would wait follows from what runs, what is gathered and what waits', async (t) => {
+  const context = setup({ maxBatchSize: 2 }, { runners: 2, run: () => 40 })
+  const { clock, scheduler } = context
+  t.is(scheduler.expectedWait(1), 0, 'nothing is known yet')
+  await teach(context, [2, 2])
+  t.is(scheduler.expectedWait(2), 20, 'two rows take 40 ms, and there are two instances')
+  const done = Array.from({ length: 12 }, (_, payload) => scheduler.submit(request(payload)))
+  await clock.advance(10)
+  // Each instance runs for 30 ms more and then a gathered batch of 40 ms; 4 rows wait.
+  t.is(scheduler.expectedWait(0), 70 + 40)
+  t.is(scheduler.expectedWait(4), 70 + 80)
+  await clock.advance(200)
+  await Promise.all(done)
+  t.is(scheduler.expectedWait(0), 0)
+})
+
 test('an instance never holds more than two batches', async (t) => {
   const context = setup({ maxBatchSize: 1 })
   await teach(context, [1])
