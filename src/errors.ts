@@ -88,6 +88,10 @@ export const ERRORS = define({
     meaning:
       'The cache folder belongs to another user or others may write to it, so nothing in it can be trusted.',
   },
+  CACHE_NOT_WRITTEN: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'A compiled model cannot be written to the cache folder; the message has the reason.',
+  },
   CASE_INVALID: {
     status: 'INVALID_ARGUMENT',
     meaning: 'A case given to verify is not a folder with model.onnx and readable test data.',

@@ -38,7 +38,7 @@ const MANIFEST = 'manifest.json'
 /**
  * `compile` with its results kept on disk. An entry is a folder that appears whole, by one rename, so that
  * daemons may share the cache; its contents are compared with their hashes before they are used, and what
- * does not agree is made again. Throws what `compile` throws, and CACHE_UNSAFE.
+ * does not agree is made again. Throws what `compile` throws, CACHE_UNSAFE and CACHE_NOT_WRITTEN.
  */
 export async function compileCached(
   bytes: Uint8Array,
@@ -123,8 +123,8 @@ async function readEntry(entry: string): Promise<CachedModel | null> {
 async function writeEntry(folder: string, entry: string, compiled: CompiledModel): Promise<CachedModel> {
   const { report, ownOperators } = compiled
   const draft = join(folder, `.draft-${randomUUID()}`)
-  await mkdir(draft, { mode: 0o700 })
   try {
+    await mkdir(draft, { mode: 0o700 })
     const files: Record<string, string> = {}
     for (const { name, chunks } of [{ name: MODEL, chunks: [compiled.model] }, ...compiled.files]) {
       files[name] = await writeWhole(join(draft, name), chunks)
@@ -132,6 +132,10 @@ async function writeEntry(folder: string, entry: string, compiled: CompiledModel
     const manifest: Manifest = { report, ownOperators, files }
     await writeWhole(join(draft, MANIFEST), [Buffer.from(JSON.stringify(manifest))])
     await publish(draft, entry)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? 'for a reason that the log has'
+    const message = `The compiled model could not be written to the cache folder (${code}); make room or name another one`
+    throw new SentinodeError('CACHE_NOT_WRITTEN', message, { cause })
   } finally {
     await rm(draft, { recursive: true, force: true })
   }

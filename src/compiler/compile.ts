@@ -65,7 +65,8 @@ export async function compile(bytes: Uint8Array, options: CompileOptions): Promi
     return { model: bytes, rewritten: false, ownOperators: false, files: [], report }
   }
   const ownOperators = model.opsetImport.some((o) => o.domain === REGION_DOMAIN)
-  const all = [...files, ...detachLargeData(model.graph)]
+  // Regions with the same weights share a side file: it is named after its contents.
+  const all = [...new Map([...files, ...detachLargeData(model.graph)].map((f) => [f.name, f])).values()]
   return { model: encodeModel(model), rewritten: true, ownOperators, files: all, report }
 }
 

@@ -266,7 +266,11 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-/** What clients may see: coded messages are written for them, others stay in the log. */
+/** What clients may see: coded messages are written for them; of others the system's code, the rest stays in the log. */
 function reasonOf(error: Error): string {
-  return isSentinodeError(error) ? `${error.code}: ${error.message}` : 'INTERNAL: the log has the details'
+  if (isSentinodeError(error)) return `${error.code}: ${error.message}`
+  const { code, syscall } = error as NodeJS.ErrnoException
+  return code === undefined
+    ? 'INTERNAL: the log has the details'
+    : `INTERNAL: ${code}${syscall === undefined ? '' : ` in ${syscall}`}; the log has the details`
 }

@@ -104,6 +104,16 @@ test('a cache folder that others may write to is refused', async (t) => {
   })
 })
 
+test('what keeps a compiled model from being written is named', async (t) => {
+  // A folder of our own in which nobody can make anything.
+  const cache: CompileCache = { folder: '/proc/self/task', onnxruntime: 'a', onednn: 'b' }
+  const error = await t.throwsAsync(compileCached(model().bytes, PORTABLE, cache), {
+    code: 'CACHE_NOT_WRITTEN',
+  })
+  t.regex(error.message, /\(E[A-Z]+\)/)
+  t.false(error.message.includes('/proc'), 'no path of the host in a message')
+})
+
 const ofAnother = process.getuid?.() === 0 ? test : test.skip
 ofAnother('a cache folder of another user is refused', async (t) => {
   const folder = await temporary(t)

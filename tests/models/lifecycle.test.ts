@@ -46,6 +46,8 @@ test('Models that fail are listed with the reason while the others serve', async
     loading((name, version) => {
       if (name === 'broken') throw new SentinodeError('MODEL_INVALID', 'no ONNX')
       if (name === 'bug') throw new TypeError('/secret/path is undefined')
+      if (name === 'disk')
+        throw Object.assign(new Error("ENOSPC, write '/secret'"), { code: 'ENOSPC', syscall: 'write' })
       return servable(name, version)
     }),
     { onFailure: (name, version, error) => failures.push(`${name} ${version} ${error.name}`) },
@@ -54,6 +56,7 @@ test('Models that fail are listed with the reason while the others serve', async
     source('good', [1]),
     source('broken', [1]),
     source('bug', [1]),
+    source('disk', [1]),
     source('syntax', [1, 2], 'max_batch_size: ?'),
     source('ensemble', [1], '\nensemble_scheduling {}'),
     source('specific', [1, 3], 'version_policy { specific { versions: [3, 7] } }'),
@@ -65,6 +68,7 @@ test('Models that fail are listed with the reason while the others serve', async
       ['good', '1', 'READY', ''],
       ['broken', '1', 'UNAVAILABLE', 'MODEL_INVALID: no ONNX'],
       ['bug', '1', 'UNAVAILABLE', 'INTERNAL: the log has the details'],
+      ['disk', '1', 'UNAVAILABLE', 'INTERNAL: ENOSPC in write; the log has the details'],
       [
         'syntax',
         '1',
@@ -97,6 +101,7 @@ test('Models that fail are listed with the reason while the others serve', async
   t.deepEqual(failures.sort(), [
     'broken 1 SentinodeError',
     'bug 1 TypeError',
+    'disk 1 Error',
     'ensemble  SentinodeError',
     'nothing  SentinodeError',
     'syntax  SentinodeError',
