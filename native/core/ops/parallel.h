@@ -2,7 +2,9 @@
 // work is divided the same way whatever it is, so that results do not depend on it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <exception>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -15,16 +17,35 @@ extern "C" void __tsan_release(void* address);
 
 namespace sentinode::ops {
 
-// Tells ThreadSanitizer, which cannot see into OpenMP's library, that a team's work comes after
-// what its thread did before and before what it does next. Nothing in other builds.
-class TeamOrder {
+// What a team of OpenMP's threads owes the thread that started it.
+//
+// An exception must not leave the team's block: the first is kept and thrown again after it.
+// ThreadSanitizer cannot see into OpenMP's library: it is told that the team's work comes after
+// what its thread did before and before what it does next.
+class TeamWork {
  public:
-  TeamOrder() { Release(before_); }
-  ~TeamOrder() { Acquire(after_); }
-  TeamOrder(const TeamOrder&) = delete;
-  TeamOrder& operator=(const TeamOrder&) = delete;
-  void BeginWork() { Acquire(before_); }
-  void EndWork() { Release(after_); }
+  TeamWork() { Release(before_); }
+  TeamWork(const TeamWork&) = delete;
+  TeamWork& operator=(const TeamWork&) = delete;
+
+  // On each of the team's threads, around its part.
+  void Begin() { Acquire(before_); }
+  void End() { Release(after_); }
+
+  template <typename Body>
+  void Do(const Body& body) {
+    try {
+      body();
+    } catch (...) {
+      if (!failed_.exchange(true)) error_ = std::current_exception();
+    }
+  }
+
+  // When all have come to their end.
+  void Join() {
+    Acquire(after_);
+    if (error_) std::rethrow_exception(error_);
+  }
 
  private:
 #ifdef __SANITIZE_THREAD__
@@ -36,6 +57,8 @@ class TeamOrder {
 #endif
   char before_ = 0;
   char after_ = 0;
+  std::atomic<bool> failed_{false};
+  std::exception_ptr error_;
 };
 
 inline int MaxThreads() {
@@ -71,53 +94,57 @@ class ThreadScope {
   int before_;
 };
 
-// body(i) for 0 <= i < count, on this thread's OpenMP threads. The body must not throw.
+// body(i) for 0 <= i < count, on this thread's OpenMP threads. Throws what a body threw first; the
+// others are done all the same.
 template <typename Body>
 void ParallelFor(int64_t count, const Body& body) {
-  TeamOrder order;
+  TeamWork team;
 #ifdef _OPENMP
 #pragma omp parallel if (count > 1)
 #endif
   {
-    order.BeginWork();
+    team.Begin();
 #ifdef _OPENMP
 #pragma omp for schedule(static) nowait
 #endif
-    for (int64_t i = 0; i < count; ++i) body(i);
-    order.EndWork();
+    for (int64_t i = 0; i < count; ++i) team.Do([&body, i] { body(i); });
+    team.End();
   }
+  team.Join();
 }
 
 // The same for work whose pieces differ in length.
 template <typename Body>
 void ParallelForDynamic(int64_t count, const Body& body) {
-  TeamOrder order;
+  TeamWork team;
 #ifdef _OPENMP
 #pragma omp parallel if (count > 1)
 #endif
   {
-    order.BeginWork();
+    team.Begin();
 #ifdef _OPENMP
 #pragma omp for schedule(dynamic) nowait
 #endif
-    for (int64_t i = 0; i < count; ++i) body(i);
-    order.EndWork();
+    for (int64_t i = 0; i < count; ++i) team.Do([&body, i] { body(i); });
+    team.End();
   }
+  team.Join();
 }
 
-// body() on each of `threads` threads; what the body starts runs on its thread alone. The body must
-// not throw.
+// body() on each of `threads` threads; what the body starts runs on its thread alone. Throws what a
+// body threw first, after all have ended.
 template <typename Body>
 void ParallelTeam([[maybe_unused]] int threads, const Body& body) {
-  TeamOrder order;
+  TeamWork team;
 #ifdef _OPENMP
 #pragma omp parallel num_threads(threads)
 #endif
   {
-    order.BeginWork();
-    body();
-    order.EndWork();
+    team.Begin();
+    team.Do(body);
+    team.End();
   }
+  team.Join();
 }
 
 }  // namespace sentinode::ops

@@ -190,34 +190,33 @@ Status Region::RunInTurn(const Program& program, const Rows& rows) {
 // fewer rows, and nobody waits for it in every layer. Who finds no more rows helps with the last
 // ones.
 Status Region::RunBeside(const Program& program, const Rows& rows) {
-  std::atomic<int64_t> next{rows.begin};
   RowTeam team(rows.end - rows.begin);
   std::mutex failing;
   Status failed;
   const std::atomic<bool>* const cancel = current_cancel_flag;
   ParallelTeam(layers_->threads, [&] {
     const CancelScope scope(cancel);
-    Status status;
-    Result<std::unique_ptr<Arena>> arena = TakeArena(program.arena_bytes());
-    if (arena.ok()) {
-      uint8_t* const memory = arena.value()->data();
-      for (int64_t row = next++; row < rows.end && status.ok(); row = next++) {
-        const RowTeam::Member member(team, memory);
-        status = program.Run(row, rows.inputs, rows.outputs, memory);
-        team.FinishRows(1);
-      }
-      if (!status.ok()) team.FinishRows(std::max<int64_t>(0, rows.end - next.exchange(rows.end)));
-      team.Help(memory);
-      GiveArena(std::move(arena.value()));
-    } else {
-      status = arena.status();
-      team.FinishRows(std::max<int64_t>(0, rows.end - next.exchange(rows.end)));
-    }
+    const Status status = RunMember(program, rows, team);
     if (status.ok()) return;
     const std::lock_guard<std::mutex> lock(failing);
     failed = status;
   });
   return failed;
+}
+
+// One thread of a team. Without memory for an arena the batch fails as a whole.
+Status Region::RunMember(const Program& program, const Rows& rows, RowTeam& team) {
+  Result<std::unique_ptr<Arena>> arena = TakeArena(program.arena_bytes());
+  if (!arena.ok()) {
+    team.Stop();
+    return arena.status();
+  }
+  uint8_t* const memory = arena.value()->data();
+  const Status status = team.RunRows(memory, [&](int64_t row) {
+    return program.Run(rows.begin + row, rows.inputs, rows.outputs, memory);
+  });
+  GiveArena(std::move(arena.value()));
+  return status;
 }
 
 // Of the program used last: one arena, or one a thread.

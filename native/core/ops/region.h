@@ -14,6 +14,8 @@
 
 namespace sentinode::ops {
 
+class RowTeam;
+
 struct RegionOptions {
   std::string folder;  // of the compiled model: weights lie there, and measurements are kept there
   int threads = 1;
@@ -64,6 +66,7 @@ class Region {
   Result<std::shared_ptr<const Program>> Prepare(const std::vector<Volume>& inputs, int threads);
   Status RunInTurn(const Program& program, const Rows& rows);
   Status RunBeside(const Program& program, const Rows& rows);
+  Status RunMember(const Program& program, const Rows& rows, RowTeam& team);
   Result<std::unique_ptr<Arena>> TakeArena(size_t bytes);
   void GiveArena(std::unique_ptr<Arena> arena);
   size_t ArenaBytes() const;

@@ -9,50 +9,50 @@
 #include <mutex>
 #include <vector>
 
+#include "core/base/status.h"
+
 namespace sentinode::ops {
 
 // One for each batch; safe on any thread of it. Rows are run in arenas that are laid out alike.
+// Rows are handed out and counted here alone: once, a row was claimed in one place and counted in
+// another, and a cancelled batch left all threads waiting for a row that nobody ran.
 class RowTeam {
  public:
   // Work that ends when there is none left, whoever else does it at the same time.
   using Work = std::function<void(uint8_t* workspace)>;
+  using RunRow = std::function<Status(int64_t row)>;
 
-  // `rows` to be run in all.
-  explicit RowTeam(int64_t rows) : running_(rows) {}
+  // Of rows [0, rows).
+  explicit RowTeam(int64_t rows) : end_(rows) {}
   RowTeam(const RowTeam&) = delete;
   RowTeam& operator=(const RowTeam&) = delete;
 
-  // Makes the calling thread a member that runs a row in `arena`, until the end of the scope.
-  class Member {
-   public:
-    Member(RowTeam& team, uint8_t* arena);
-    ~Member();
-    Member(const Member&) = delete;
-    Member& operator=(const Member&) = delete;
-  };
+  // Runs rows, one after the other, in this thread's `arena` while there are any that nobody has
+  // claimed, then helps other members until the last claimed row is done. After a failure nobody
+  // claims another row. Returns what failed on this thread first; an exception is a failure as
+  // Guard has it.
+  Status RunRows(uint8_t* arena, const RunRow& run);
+
+  // Nobody claims another row.
+  void Stop();
 
   // Does `work` in this thread's `workspace`, together with whoever has nothing else to do in the
-  // same place of an arena of its own. On a thread that is no member, alone.
+  // same place of an arena of its own. Within a row of RunRows; elsewhere, alone.
   static void Share(uint8_t* workspace, const Work& work);
 
-  // A row is done, or will never be run.
-  void FinishRows(int64_t rows);
-  // Helps other members, in `arena`, until all rows are done.
-  void Help(uint8_t* arena);
-
  private:
-  struct Offer {
-    const Work* work;
-    size_t place;  // bytes from an arena's begin to its workspace
-    int helpers;
-  };
+  class Claim;
+  class Offer;
 
-  void Do(uint8_t* own_workspace, Offer& offer);
+  bool Done() const { return next_ == end_ && running_ == 0; }
+  Status Help(uint8_t* arena);
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<Offer*> offers_;  // that may still hold work
-  int64_t running_;
+  int64_t next_ = 0;            // the first that nobody has claimed
+  int64_t end_;
+  int64_t running_ = 0;  // claimed and not done
 };
 
 }  // namespace sentinode::ops

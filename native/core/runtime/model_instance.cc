@@ -3,13 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <exception>
-#include <new>
 #include <numeric>
 #include <utility>
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
+#include "core/base/guard.h"
 #include "core/base/operator_failure.h"
 #include "core/runtime/batch_slot.h"
 #include "core/runtime/ort.h"
@@ -35,20 +34,6 @@ void Fail(Outcome& outcome, const Status& status) {
   outcome.outputs.clear();
   outcome.kind = OutcomeKind::kFailed;
   outcome.status = status;
-}
-
-// Runs `work` and turns whatever it throws into a status: nothing may leave a thread.
-template <typename Work>
-Status Guard(Work work) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return {"MEMORY_LIMIT", "the machine has no memory left for this batch"};
-  } catch (const std::exception& error) {
-    return {"MODEL_RUN_FAILED", error.what()};
-  } catch (...) {
-    return {"MODEL_RUN_FAILED", "an exception of unknown type"};
-  }
 }
 
 }  // namespace
