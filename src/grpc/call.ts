@@ -68,9 +68,7 @@ export function unary<Request, Response>(
       bytes: call.request.bytes,
     }
     const run = async (): Promise<Response> => {
-      if (!call.request.ok) {
-        throw new SentinodeError('INVALID_REQUEST', 'the bytes of the request are not a message of this call')
-      }
+      if (!call.request.ok) throw call.request.error
       return handler(call.request.message, context)
     }
     run().then(

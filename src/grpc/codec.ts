@@ -1,10 +1,14 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js'
+import { isSentinodeError, SentinodeError } from '../errors.js'
 import { ModelInferResponse } from '../generated/grpc_service.js'
+import { checkBounds } from './decode/bounds.js'
+import { decodeInferRequest } from './decode/infer-request.js'
+import { SHAPES } from './decode/shapes.js'
 
-/** A request as it came off the wire: decoded, or not a message of its type at all. */
+/** A request as it came off the wire: decoded, or why it is refused. */
 export type Decoded<T> =
   | { readonly ok: true; readonly message: T; readonly bytes: number }
-  | { readonly ok: false; readonly bytes: number }
+  | { readonly ok: false; readonly error: SentinodeError; readonly bytes: number }
 
 /**
  * A message in parts, written once into the buffer that grpc-js frames it in. grpc-js asks a serialized
@@ -52,9 +56,22 @@ export function serializeInferResponse(response: ModelInferResponse): Buffer {
 
 type Methods = ServiceDefinition
 
+/** Methods whose requests are not decoded by the generated code. */
+const DECODERS: Readonly<Record<string, (bytes: Buffer) => unknown>> = {
+  '/inference.GRPCInferenceService/ModelInfer': decodeInferRequest,
+  '/inference.GRPCInferenceService/ModelStreamInfer': decodeInferRequest,
+}
+
+function refusal(error: unknown): SentinodeError {
+  return isSentinodeError(error)
+    ? error
+    : new SentinodeError('INVALID_REQUEST', 'the bytes of the request are not a message of this call')
+}
+
 /**
- * A service of ts-proto with our decoding: `bytes` fields stay views into the received message, and a
- * message that does not parse reaches the handler as such, so that it is answered with a coded error.
+ * A service of ts-proto with our decoding: a message is held against the limits before it is decoded, its
+ * `bytes` fields stay views into it, and one that is refused reaches the handler as such, so that it is
+ * answered with a coded error.
  */
 export function withDecoding(
   service: Methods,
@@ -63,18 +80,23 @@ export function withDecoding(
   const method = (
     name: string,
     definition: MethodDefinition<unknown, unknown>,
-  ): MethodDefinition<unknown, unknown> => ({
-    ...definition,
-    requestDeserialize: (bytes: Buffer): Decoded<unknown> => {
-      try {
-        return { ok: true, message: definition.requestDeserialize(bytes), bytes: bytes.byteLength }
-      } catch {
-        return { ok: false, bytes: bytes.byteLength }
-      }
-    },
-    responseSerialize:
-      (serializers[name] as ((value: unknown) => Buffer) | undefined) ?? definition.responseSerialize,
-  })
+  ): MethodDefinition<unknown, unknown> => {
+    const shape = SHAPES.ofRequest(definition.path)
+    const decode = DECODERS[definition.path] ?? definition.requestDeserialize
+    return {
+      ...definition,
+      requestDeserialize: (bytes: Buffer): Decoded<unknown> => {
+        try {
+          checkBounds(bytes, shape)
+          return { ok: true, message: decode(bytes), bytes: bytes.byteLength }
+        } catch (error) {
+          return { ok: false, error: refusal(error), bytes: bytes.byteLength }
+        }
+      },
+      responseSerialize:
+        (serializers[name] as ((value: unknown) => Buffer) | undefined) ?? definition.responseSerialize,
+    }
+  }
   return Object.fromEntries(
     Object.entries(service).map(([name, definition]) => [name, method(name, definition)]),
   )

@@ -77,8 +77,7 @@ class CallMessages<T> implements Messages<T> {
 
   #accept(decoded: Decoded<T>): T {
     this.#holding = true
-    if (!decoded.ok)
-      throw new SentinodeError('INVALID_REQUEST', 'the bytes of a message are not one of this call')
+    if (!decoded.ok) throw decoded.error
     if (decoded.bytes > MAX_STREAM_MESSAGE) {
       throw new SentinodeError(
         'REQUEST_TOO_LARGE',
