@@ -68,6 +68,12 @@ const REFUSED: readonly [title: string, model: ModelSignature, request: DecodedR
     "optional input 'b' was left out",
   ],
   [
+    'more raw tensors than inputs',
+    one,
+    request([input('x', 'FP32', [1, 16])], [64, 64]),
+    "expected 1 tensors in raw_input_contents for model 'm', one an input, found 2",
+  ],
+  [
     'an unknown input',
     one,
     request([input('X', 'FP32', [1, 16])], [64]),

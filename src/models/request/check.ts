@@ -25,6 +25,7 @@ export function checkRequest(signature: ModelSignature, request: DecodedRequest)
   const classes = checkOutputs(request.outputs)
   const outputs = resolveOutputs(signature, request.outputs, classes)
   checkInputCount(signature, request)
+  refuseSurplus(request)
   const found = request.inputs.map((input) => findInput(signature, input))
   // Beyond 2^53 a dimension is rounded; it is refused as too large then, and matches no fixed one.
   const given = request.inputs.map((input) => input.shape.map(Number))
@@ -112,6 +113,15 @@ function checkInputCount(signature: ModelSignature, request: DecodedRequest): vo
     `expected ${expected} but got ${given.length} inputs for model ${quote(signature.name)}. ` +
       `Got input(s) ${quoteAll(given)}, but missing required input(s) ${quoteAll(missing)}. ` +
       'Please provide all required input(s).',
+  )
+}
+
+/** Triton takes the first ones and drops the others; who sends them means something else than would be read. */
+function refuseSurplus({ inputs, rawInputContents: raw, modelName }: DecodedRequest): void {
+  if (raw.length <= inputs.length) return
+  throw invalid(
+    `expected ${inputs.length} tensors in raw_input_contents for model ${quote(modelName)}, one an input, ` +
+      `found ${raw.length}`,
   )
 }
 
