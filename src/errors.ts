@@ -22,6 +22,8 @@ export type GrpcStatus =
 interface ErrorKind {
   readonly status: GrpcStatus
   readonly meaning: string
+  /** Whether the same call may succeed later: servers say so on the wire, clients try again. */
+  readonly retryable?: true
 }
 
 function define<const T extends Record<string, ErrorKind>>(kinds: T): T {
@@ -68,7 +70,11 @@ export const ERRORS = define({
     meaning: 'The file is not an ONNX model that ONNX Runtime accepts.',
   },
   MODEL_RUN_FAILED: { status: 'INTERNAL', meaning: 'ONNX Runtime failed while it ran the model.' },
-  MEMORY_LIMIT: { status: 'RESOURCE_EXHAUSTED', meaning: 'Batch memory is at its configured cap.' },
+  MEMORY_LIMIT: {
+    status: 'RESOURCE_EXHAUSTED',
+    meaning: 'Batch memory is at its configured cap.',
+    retryable: true,
+  },
   // compiler
   MODEL_UNSUPPORTED_OPERATOR: {
     status: 'UNIMPLEMENTED',
@@ -109,6 +115,7 @@ export const ERRORS = define({
   MODEL_NOT_READY: {
     status: 'UNAVAILABLE',
     meaning: 'The model exists but is not ready; the message says why.',
+    retryable: true,
   },
   MODEL_CONFIG_INVALID: {
     status: 'INVALID_ARGUMENT',
@@ -130,6 +137,7 @@ export const ERRORS = define({
   QUEUE_FULL: {
     status: 'RESOURCE_EXHAUSTED',
     meaning: 'The queue is at its bound in requests or bytes; retry later.',
+    retryable: true,
   },
   REQUEST_TOO_LARGE: {
     status: 'RESOURCE_EXHAUSTED',
@@ -138,9 +146,10 @@ export const ERRORS = define({
   DEADLINE_EXCEEDED: {
     status: 'DEADLINE_EXCEEDED',
     meaning: 'The deadline or queue timeout passed before the request ran; it was not run.',
+    retryable: true,
   },
   CANCELLED: { status: 'CANCELLED', meaning: 'The caller went away.' },
-  SHUTTING_DOWN: { status: 'UNAVAILABLE', meaning: 'The server is draining.' },
+  SHUTTING_DOWN: { status: 'UNAVAILABLE', meaning: 'The server is draining.', retryable: true },
   // screening
   CONTRACT_INVALID: {
     status: 'INVALID_ARGUMENT',
@@ -153,6 +162,7 @@ export const ERRORS = define({
   EXAM_STORE_FULL: {
     status: 'RESOURCE_EXHAUSTED',
     meaning: 'The memory for exams is full, or the disk under it; retry later.',
+    retryable: true,
   },
   EXAM_PATH_REFUSED: {
     status: 'PERMISSION_DENIED',
@@ -274,6 +284,15 @@ export const ERRORS = define({
 })
 
 export type ErrorCode = keyof typeof ERRORS
+
+/** Whether the same call may succeed later. False for what is no code of ours. */
+export function isRetryable(code: string): boolean {
+  return Object.hasOwn(ERRORS, code) && kindOf(code as ErrorCode).retryable === true
+}
+
+function kindOf(code: ErrorCode): ErrorKind {
+  return ERRORS[code]
+}
 
 /** Metadata key that carries the code on the wire. */
 export const CODE_KEY = 'sentinode-code'

@@ -1,10 +1,7 @@
 /** Why a call had no answer, and whether the same call may have one later. */
 
 import { status as Status, type ServiceError } from '@grpc/grpc-js'
-import { CODE_KEY, PUSHBACK_KEY } from '../errors.js'
-
-/** Codes of the moment (src/errors.ts). */
-const PASSING = new Set(['QUEUE_FULL', 'EXAM_STORE_FULL', 'MEMORY_LIMIT', 'SHUTTING_DOWN', 'MODEL_NOT_READY'])
+import { CODE_KEY, isRetryable, PUSHBACK_KEY } from '../errors.js'
 
 export class CallError extends Error {
   constructor(
@@ -25,7 +22,11 @@ export function callError(error: ServiceError): CallError {
   const [code] = error.metadata.get(CODE_KEY)
   const pushback = Number(error.metadata.get(PUSHBACK_KEY)[0] ?? 0)
   const details = error.details === '' ? error.message : error.details
-  if (typeof code === 'string') return new CallError(code, details, PASSING.has(code), pushback, false)
+  if (typeof code === 'string') {
+    // A deadline is the caller's own: what is left of the time is for the caller to say.
+    const retryable = isRetryable(code) && code !== 'DEADLINE_EXCEEDED'
+    return new CallError(code, details, retryable, pushback, false)
+  }
   const name = Status[error.code]
   // Without a code of ours: a proxy, or nobody.
   const passing = error.code === Status.UNAVAILABLE || error.code === Status.RESOURCE_EXHAUSTED

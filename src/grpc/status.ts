@@ -47,9 +47,6 @@ export function errorTrailers(code: ErrorCode, requestId: string): Record<string
   }
 }
 
-/** Errors of the moment: the same request may be answered later. */
-export const RETRYABLE: ReadonlySet<ErrorCode> = new Set([...SHED, 'MODEL_NOT_READY', 'DEADLINE_EXCEEDED'])
-
 /**
  * Code and message that a client gets. An unknown exception says nothing but the id under which the log has
  * it: its message could hold anything.

@@ -3,8 +3,9 @@ import type {
   ScreenCohortResponse,
   ScreeningOptions,
 } from '../../generated/sentinode/v1/screening.js'
+import { isRetryable } from '../../errors.js'
 import { Slots } from '../../intake/index.js'
-import { RETRYABLE, toCoded } from '../status.js'
+import { toCoded } from '../status.js'
 import type { Messages, Send, StreamContext, StreamOptions } from '../stream-calls.js'
 import { interruptible } from '../waiting.js'
 import { invalid, screenPlace, uploadStalled } from './exam-upload.js'
@@ -157,7 +158,7 @@ class Cohort {
   #refusal(id: string, sequence: bigint, error: unknown): ScreenCohortResponse {
     const { code, message } = toCoded(error, id)
     if (code === 'INTERNAL') this.options.onFault(error, id)
-    return { sequence, kind: { $case: 'error', value: { code, message, retryable: RETRYABLE.has(code) } } }
+    return { sequence, kind: { $case: 'error', value: { code, message, retryable: isRetryable(code) } } }
   }
 }
 
