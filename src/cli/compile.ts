@@ -1,10 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { PRECISIONS, type Precision, TARGETS, type Target, compile } from '../compiler/compile.js'
+import { compile } from '../compiler/compile.js'
 import { formatReport } from '../compiler/report.js'
 import { confinedResolver } from '../compiler/resolver.js'
 import { SentinodeError } from '../errors.js'
+import { PRECISIONS, type Precision, TARGETS, type Target } from '../targets.js'
 
 interface CompileFlags {
   readonly target: Target

@@ -10,17 +10,11 @@ import { recogniseFourAxes } from './passes/recognise/recognise.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
 import { type CompileReport, PassReport, type Rewrite } from './report.js'
 import type { FileResolver } from './resolver.js'
+import { kindOf, targetsWith, type Precision, type Target } from '../targets.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
 export const COMPILER_VERSION = 4
-
-export const TARGETS = ['cpu', 'cpu-portable', 'cuda', 'tensorrt'] as const
-export type Target = (typeof TARGETS)[number]
-
-/** bf16 is a matter of the operators of target cpu, fp16 of TensorRT's engine. */
-export const PRECISIONS = ['fp32', 'bf16', 'fp16'] as const
-export type Precision = (typeof PRECISIONS)[number]
 
 export interface CompileOptions {
   readonly target: Target
@@ -71,8 +65,8 @@ export async function compile(bytes: Uint8Array, options: CompileOptions): Promi
 }
 
 function checkPrecision({ precision = 'fp32', target }: CompileOptions): void {
-  const home = { fp32: target, bf16: 'cpu', fp16: 'tensorrt' }[precision]
-  if (home === target) return
+  if (kindOf(target).precisions.includes(precision)) return
+  const home = targetsWith(precision).join(', ')
   throw new SentinodeError(
     'INVALID_OPTION',
     `Precision ${precision} is offered for target ${home}, not for ${target}`,
@@ -99,7 +93,7 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
     )
   }
   foldBatchNorm(graph, new Shapes(graph), pass('fold-batch-norm'))
-  const files = options.target === 'cpu' ? regions(model, graph, options, pass('regions')) : []
+  const files = kindOf(options.target).regions ? regions(model, graph, options, pass('regions')) : []
   lowerFourAxes(graph, new Shapes(graph), options.fastTaps ?? false, pass('lower-four-axes'))
   modernise(model)
   return { rewrites, files }

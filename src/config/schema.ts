@@ -1,5 +1,9 @@
 import { z } from 'zod'
+import { TARGETS } from '../targets.js'
 import { boolean, byteSize, integer, pathList, text } from './units.js'
+
+/** `auto` leaves the choice to what the machine has. */
+const TARGET_CHOICES = ['auto', ...TARGETS] as const
 
 /**
  * Every setting of the daemon. A key is at once the flag (`--grpc-port`), the key of a configuration file
@@ -32,9 +36,7 @@ export const settings = {
     .default('sentinode')
     .describe("statuses of errors: sentinode's own, or those that Triton would send"),
   target: z
-    .enum(['auto', 'cpu', 'cpu-portable', 'cuda', 'tensorrt'], {
-      error: 'expected "auto", "cpu", "cpu-portable", "cuda" or "tensorrt"',
-    })
+    .enum(TARGET_CHOICES, { error: `expected ${TARGET_CHOICES.map((choice) => `"${choice}"`).join(', ')}` })
     .default('auto')
     .describe('what models are compiled for where their configuration does not say'),
   threads: integer(0, 1024)

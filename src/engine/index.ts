@@ -1,4 +1,5 @@
 /** The room's door: ONNX Runtime behind the addon. */
+import type { ProviderName } from '../targets.js'
 import { callAddon } from './errors.js'
 import { loadAddon, type LoaderOptions } from './loader.js'
 import type {
@@ -7,7 +8,6 @@ import type {
   NativePreprocessResult,
   NativeRuntimeInfo,
   NativeSessionOptions,
-  ProviderName,
 } from './native.js'
 import { preprocess } from './preprocess.js'
 import { createSession, type EngineSession } from './session.js'

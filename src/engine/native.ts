@@ -7,6 +7,8 @@
  * JavaScript's thread and return at once; work happens on threads of native/core.
  */
 
+import type { ProviderName } from '../targets.js'
+
 export type DataType =
   | 'BOOL'
   | 'UINT8'
@@ -40,8 +42,6 @@ export interface NativeTensorInfo {
   /** The symbolic name of each dimension, null where it has none. */
   readonly symbols: readonly (string | null)[]
 }
-
-export type ProviderName = 'cpu' | 'cuda' | 'tensorrt'
 
 export interface NativeSessionOptions {
   /** The (compiled) model's file; external data is found beside it. Exactly one of path and bytes. */

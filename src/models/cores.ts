@@ -1,4 +1,5 @@
 /** The cores of this machine and the models that compute on them, so that none take them twice unnoticed. */
+import { isGpu } from '../targets.js'
 import type { EngineSettings, Placement } from './config/settings.js'
 
 export interface Share {
@@ -56,5 +57,5 @@ export class Cores {
 
 /** Whether an instance may come to compute on the CPU. */
 function onCpu({ targets }: Placement): boolean {
-  return targets.some((target) => target === 'cpu' || target === 'cpu-portable')
+  return targets.some((target) => !isGpu(target))
 }

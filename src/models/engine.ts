@@ -5,7 +5,8 @@
 import type { FileResolver } from '../compiler/resolver.js'
 import type { EngineSession } from '../engine/index.js'
 import type { NativeSessionOptions } from '../engine/native.js'
-import type { EngineSettings, Target } from './config/settings.js'
+import type { Target } from '../targets.js'
+import type { EngineSettings } from './config/settings.js'
 
 export type { EngineInstance, EnginePayload, EngineResult } from '../engine/index.js'
 

@@ -1,9 +1,9 @@
 /** Compiles a network for every place that it runs in and opens the sessions there. */
 import type { FileResolver } from '../compiler/resolver.js'
-import type { ProviderName } from '../engine/native.js'
 import { isSentinodeError } from '../errors.js'
+import { kindOf, type Target } from '../targets.js'
 import type { ResolvedPlacement } from './config/complete.js'
-import type { EngineSettings, Placement, Target } from './config/settings.js'
+import type { EngineSettings, Placement } from './config/settings.js'
 import type { CompileModel, CompiledModel, CreateSession, ModelSession } from './engine.js'
 
 export interface PlacedSession {
@@ -20,13 +20,6 @@ interface Surroundings {
   readonly threads: number
   readonly compile: CompileModel
   readonly createSession: CreateSession
-}
-
-const PROVIDERS: Readonly<Record<Target, ProviderName>> = {
-  cpu: 'cpu',
-  'cpu-portable': 'cpu',
-  cuda: 'cuda',
-  tensorrt: 'tensorrt',
 }
 
 /**
@@ -81,7 +74,7 @@ async function open(
     compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, fastTaps, hints, resolve })
   compiled.set(target, made)
   const { modelPath, modelBytes, ownOperators } = await made
-  const provider = PROVIDERS[target]
+  const provider = kindOf(target).provider
   return around.createSession({
     modelPath,
     modelBytes,

@@ -1,6 +1,7 @@
 import test from 'ava'
-import type { EngineSettings, Target } from '../../src/models/config/settings.js'
+import type { EngineSettings } from '../../src/models/config/settings.js'
 import { Cores } from '../../src/models/cores.js'
+import type { Target } from '../../src/targets.js'
 
 function settings(instances: readonly [Target, number][], threads: number | null = null): EngineSettings {
   return {

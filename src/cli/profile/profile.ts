@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import { PRECISIONS, TARGETS, type Target } from '../../compiler/compile.js'
 import { confinedResolver } from '../../compiler/resolver.js'
 import { compileWith } from '../../daemon/compile-model.js'
 import { loadEngine, type EngineResult, type RegionReport } from '../../engine/index.js'
-import type { ProviderName } from '../../engine/native.js'
 import { SentinodeError } from '../../errors.js'
+import { kindOf, PRECISIONS, TARGETS } from '../../targets.js'
 import { chooseShapes, randomTensor, shapeHints } from './inputs.js'
 import { measure } from './measure.js'
 import { collectGarbage, watchPeakMemory } from './memory.js'
@@ -47,13 +46,6 @@ export interface ProfileReport {
   readonly regions: readonly RegionReport[]
 }
 
-const PROVIDERS: Readonly<Record<Target, ProviderName>> = {
-  cpu: 'cpu',
-  'cpu-portable': 'cpu',
-  cuda: 'cuda',
-  tensorrt: 'tensorrt',
-}
-
 function oneOf<T extends string>(option: string, known: readonly T[], found: string): T {
   const value = known.find((candidate) => candidate === found)
   if (value !== undefined) return value
@@ -79,7 +71,7 @@ export async function profile(options: ProfileOptions): Promise<ProfileReport> {
   const session = await engine.createSession({
     modelPath: compiled.modelPath,
     modelBytes: compiled.modelBytes,
-    provider: PROVIDERS[target],
+    provider: kindOf(target).provider,
     deviceId: 0,
     providerOptions: {},
     threads,

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { PRECISIONS, type Precision, TARGETS, type Target } from '../../compiler/compile.js'
+import { kindOf, PRECISIONS, type Precision, TARGETS, type Target } from '../../targets.js'
 import { SentinodeError } from '../../errors.js'
 import { positive, tolerance } from '../option-values.js'
 import type { CaseResult } from './run-case.js'
@@ -62,7 +62,7 @@ async function verify(folders: readonly string[], flags: VerifyFlags): Promise<C
     engine,
     compile: compileWith({ cacheDir, runtime: engine.runtime }),
     task: { target, precision, exactTaps, fastTaps },
-    provider: target === 'cuda' || target === 'tensorrt' ? target : ('cpu' as const),
+    provider: kindOf(target).provider,
     threads,
     tolerance: { atol, rtol },
   }

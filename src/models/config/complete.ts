@@ -14,8 +14,8 @@ import {
   ModelTransactionPolicy,
   ModelVersionPolicy,
 } from '../../generated/model_config.js'
+import { isGpu, type Target } from '../../targets.js'
 import { toConfigType } from '../datatypes.js'
-import type { Target } from './settings.js'
 import type { ConfigSource } from './source.js'
 
 /** Inputs and outputs of the session, in its order. */
@@ -74,7 +74,7 @@ export function completeConfig(
     schedulingChoice: completeScheduling(source, completes && maxBatchSize > 1, maxBatchSize),
     optimization: completeOptimization(given.optimization),
     instanceGroup: placements.map(({ target, deviceId, count }, i) => {
-      const gpu = target === 'cuda' || target === 'tensorrt'
+      const gpu = isGpu(target)
       return {
         name: `${modelName}_${i}`,
         kind: gpu ? ModelInstanceGroup_Kind.KIND_GPU : ModelInstanceGroup_Kind.KIND_CPU,

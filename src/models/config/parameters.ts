@@ -1,5 +1,5 @@
 /** `parameters` of config.pbtxt: Triton's for its ONNX Runtime backend, and our own. */
-import type { Precision, Target } from '../../compiler/compile.js'
+import { TARGETS, type Precision, type Target } from '../../targets.js'
 import type { ConfigSource } from './source.js'
 
 export interface ConfigParameters {
@@ -13,7 +13,6 @@ export interface ConfigParameters {
   readonly cuda: Readonly<Record<string, string>>
 }
 
-const TARGETS: readonly Target[] = ['cpu', 'cpu-portable', 'cuda', 'tensorrt']
 /** fp16 is TensorRT's to choose: `precision_mode` of its accelerator. */
 const PRECISIONS: readonly Precision[] = ['fp32', 'bf16']
 const SWITCHES: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }

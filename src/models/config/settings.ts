@@ -1,11 +1,10 @@
 /** Where and how a model runs, from instance_group, optimization and parameters of its configuration. */
-import type { Precision, Target } from '../../compiler/compile.js'
+import { isGpu, type Precision, type Target } from '../../targets.js'
 import { ModelInstanceGroup_Kind as Kind } from '../../generated/model_config.js'
 import { readAccelerators } from './accelerators.js'
 import { readParameters } from './parameters.js'
 import type { ConfigSource } from './source.js'
 
-export type { Precision, Target } from '../../compiler/compile.js'
 export type GraphOptimization = 'disabled' | 'basic' | 'extended' | 'all'
 
 /** `count` instances on one device. */
@@ -97,13 +96,13 @@ function readPlacements(
     if (group.kind === Kind.KIND_CPU) {
       if (group.gpus.length > 0)
         throw source.invalid(`${at}.gpus`, 'none where kind is KIND_CPU', String(group.gpus.length))
-      if (named === 'cuda' || named === 'tensorrt') {
+      if (named !== null && isGpu(named)) {
         throw source.invalid('parameters["target"]', 'a CPU target where kind is KIND_CPU', named)
       }
       if (tensorrt) warnings.push(`${source.where(at)}: GPU accelerators have no effect on KIND_CPU`)
       return [{ targets: [named ?? cpuTarget(defaults)], deviceId: 0, count }]
     }
-    if (group.kind === Kind.KIND_GPU && (named === 'cpu' || named === 'cpu-portable')) {
+    if (group.kind === Kind.KIND_GPU && named !== null && !isGpu(named)) {
       throw source.invalid('parameters["target"]', 'a GPU target where kind is KIND_GPU', named)
     }
     const targets: Placement['targets'] = group.kind === Kind.KIND_GPU ? [named ?? gpu] : open
@@ -123,5 +122,5 @@ function onOwnOperators(source: ConfigSource, placements: readonly Placement[]):
 }
 
 function cpuTarget(defaults: SettingsDefaults): Target {
-  return defaults.targets.find((target) => target === 'cpu' || target === 'cpu-portable') ?? 'cpu'
+  return defaults.targets.find((target) => !isGpu(target)) ?? 'cpu'
 }

@@ -1,4 +1,5 @@
-import { type CompiledModel, type Target, compile } from '../../../src/compiler/compile.js'
+import { type CompiledModel, compile } from '../../../src/compiler/compile.js'
+import type { Target } from '../../../src/targets.js'
 import {
   type Attributes,
   ModelProto,
