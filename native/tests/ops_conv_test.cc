@@ -24,8 +24,12 @@ struct Case {
 
 Activation RandomActivation(Random& random) {
   Activation activation;
-  activation.kind = static_cast<ActivationKind>(Pick(random, 0, 5));
+  static const std::vector<float> slopes = Noise(random, 256, 1);
+  activation.kind =
+      static_cast<ActivationKind>(Pick(random, 0, static_cast<int>(ActivationKind::kSoftsign)));
   activation.alpha = 0.1f;
+  activation.beta = 0.5f;
+  activation.slopes = activation.kind == ActivationKind::kPrelu ? slopes.data() : nullptr;
   if (activation.kind == ActivationKind::kClip) {
     activation.min = -0.5f;
     activation.max = 0.75f;

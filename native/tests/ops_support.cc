@@ -55,6 +55,8 @@ std::vector<float> Noise(Random& random, size_t count, double scale) {
 }
 
 double ReferenceActivation(const Activation& activation, double x) {
+  const double alpha = static_cast<double>(activation.alpha);
+  const double beta = static_cast<double>(activation.beta);
   switch (activation.kind) {
     case ActivationKind::kNone:
       return x;
@@ -69,6 +71,36 @@ double ReferenceActivation(const Activation& activation, double x) {
       return 1 / (1 + std::exp(-x));
     case ActivationKind::kTanh:
       return std::tanh(x);
+    case ActivationKind::kSilu:
+      return x / (1 + std::exp(-x * alpha));
+    case ActivationKind::kGelu:
+      return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case ActivationKind::kGeluTanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case ActivationKind::kMish:
+      return x * std::tanh(std::log1p(std::exp(x)));
+    case ActivationKind::kElu:
+      return beta * (x > 0 ? x : alpha * std::expm1(x));
+    case ActivationKind::kSoftplus:
+      return x > 30 ? x : std::log1p(std::exp(x));
+    case ActivationKind::kHardSwish:
+      return x * std::min(std::max(x / 6 + 0.5, 0.0), 1.0);
+    case ActivationKind::kHardSigmoid:
+      return std::min(std::max(x * alpha + beta, 0.0), 1.0);
+    case ActivationKind::kSoftsign:
+      return x / (1 + std::abs(x));
+    case ActivationKind::kErf:
+      return std::erf(x);
+    case ActivationKind::kExp:
+      return std::exp(x);
+    case ActivationKind::kSqrt:
+      return std::sqrt(x);
+    case ActivationKind::kAbs:
+      return std::abs(x);
+    case ActivationKind::kReciprocal:
+      return 1 / x;
+    case ActivationKind::kPrelu:
+      break;  // by channel
   }
   return 0;
 }
@@ -104,7 +136,9 @@ Array ReferenceConv(const Step& step, const Array& in, const Volume& out_volume,
       }
     }
     if (residual != nullptr) sum += residual->at(c, t, d, h, x);
-    out.at(c, t, d, h, x) = ReferenceActivation(step.activation, sum);
+    const bool prelu = step.activation.kind == ActivationKind::kPrelu;
+    const double slope = prelu && sum < 0 ? static_cast<double>(step.activation.slopes[c]) : 1;
+    out.at(c, t, d, h, x) = prelu ? sum * slope : ReferenceActivation(step.activation, sum);
   });
   return out;
 }

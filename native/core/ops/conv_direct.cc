@@ -8,6 +8,7 @@
 #include "core/ops/conv.h"
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
+#include "core/ops/steps.h"
 
 namespace sentinode::ops {
 namespace {
@@ -30,6 +31,7 @@ class DirectConv : public ConvForm {
   void FillFrame(int64_t frame, const Buffers& buffers) const;
   void StartFromResidual(int64_t frame, const Buffers& buffers) const;
   void RunTap(int64_t frame, int tap, unsigned role, const Buffers& buffers) const;
+  void ActivateFrame(int64_t frame, const Buffers& buffers) const;
 
   // Sums lie in the output itself, or, where that is bfloat16, in a float32 frame of workspace.
   bool SeparateSums() const { return problem_.element == Element::kBfloat16; }
@@ -85,7 +87,7 @@ Status DirectConv::MakePrimitives() {
     if (!last && SeparateSums()) spec.out_element = Element::kFloat32;
     if (last) {
       spec.bias = problem_.bias != nullptr;
-      spec.activation = problem_.step->activation;
+      if (RidesOnSums(problem_.step->activation)) spec.activation = problem_.step->activation;
     }
     if ((role & kFirst) == 0) {
       spec.accumulator = last && SeparateSums();
@@ -172,6 +174,7 @@ void DirectConv::FillFrame(int64_t frame, const Buffers& buffers) const {
     combine.residual_step = problem_.out.c;
     combine.residual_element = problem_.element;
     combine.activation = problem_.step->activation;
+    if (combine.activation.slopes != nullptr) combine.activation.slopes += c;
     kernels.combine(combine);
   }
 }
@@ -216,6 +219,15 @@ void DirectConv::RunTap(int64_t frame, int tap, unsigned role, const Buffers& bu
   primitives_[role]->Execute(b);
 }
 
+// An activation that oneDNN does not have, while the frame is in the cache.
+void DirectConv::ActivateFrame(int64_t frame, const Buffers& buffers) const {
+  Tensor tensor;
+  tensor.element = problem_.element;
+  tensor.volume = {problem_.out.c, 1, problem_.out.d, problem_.out.h, problem_.out.w};
+  tensor.data = MovedBy(buffers.out, problem_.out.frame_elements() * frame, problem_.element);
+  RunActivation(problem_.step->activation, tensor, tensor);
+}
+
 Status DirectConv::Run(const Buffers& buffers) const {
   for (int64_t frame = 0; frame < problem_.out.t; ++frame) {
     const std::vector<int> taps = TapsOf(frame);
@@ -228,6 +240,7 @@ Status DirectConv::Run(const Buffers& buffers) const {
       if (CancelRequested()) return Cancelled();
       RunTap(frame, taps[i], RoleOf(i, taps.size()), buffers);
     }
+    if (!taps.empty() && !RidesOnSums(problem_.step->activation)) ActivateFrame(frame, buffers);
   }
   return Status::Ok();
 }

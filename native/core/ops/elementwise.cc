@@ -23,12 +23,34 @@ uint8_t* ElementAt(const Tensor& tensor, int64_t index) {
          static_cast<size_t>(index) * ElementSize(tensor.element);
 }
 
-// The values of a tensor of one position.
-std::vector<float> ChannelValues(const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.volume.c));
-  Deinterleave(tensor, values.data());
-  return values;
-}
+// One of two values that meet, row by row of the output; an axis of one position is spread.
+class SpreadRows {
+ public:
+  SpreadRows(const Tensor& tensor, const Volume& out) : tensor_(tensor), out_(out) {}
+
+  // The row as the output's, in `scratch` (a row of it) where it has to be spread.
+  const void* Row(int64_t t, int64_t d, int64_t h, uint8_t* scratch) const {
+    const Volume& v = tensor_.volume;
+    const auto at = [](int64_t index, int64_t size) { return size == 1 ? 0 : index; };
+    const uint8_t* from = tensor_.At(((at(t, v.t) * v.d + at(d, v.d)) * v.h + at(h, v.h)) * v.w);
+    if (v.w == out_.w && v.c == out_.c) return from;
+    const size_t position = static_cast<size_t>(out_.c) * ElementSize(tensor_.element);
+    const size_t channels = static_cast<size_t>(out_.c);
+    if (v.c != out_.c) {
+      GetKernels().spread(from, scratch, tensor_.element, static_cast<size_t>(v.w), channels);
+    } else {
+      std::memcpy(scratch, from, position);
+    }
+    for (int64_t w = 1; v.w == 1 && w < out_.w; ++w) {
+      std::memcpy(scratch + static_cast<size_t>(w) * position, scratch, position);
+    }
+    return scratch;
+  }
+
+ private:
+  const Tensor& tensor_;
+  const Volume& out_;
+};
 
 // out = activation(sum of the inputs), elementwise.
 void RunSum(const std::vector<Tensor>& in, const Activation& activation, const Tensor& out) {
@@ -75,7 +97,11 @@ void RunScaleShift(const Tensor& in, const float* scale, const float* shift,
 }
 
 void RunActivation(const Activation& activation, const Tensor& in, const Tensor& out) {
-  RunSum({in}, activation, out);
+  if (activation.kind != ActivationKind::kPrelu) return RunSum({in}, activation, out);
+  const auto spread = [&in](float x) {
+    return std::vector<float>(static_cast<size_t>(in.volume.c) + kCyclicTail, x);
+  };
+  RunScaleShift(in, spread(1).data(), spread(0).data(), activation, out);
 }
 
 void RunConcat(const std::vector<Tensor>& in, const Tensor& out) {
@@ -94,27 +120,37 @@ void RunConcat(const std::vector<Tensor>& in, const Tensor& out) {
   });
 }
 
-void RunElementwise(const Step& step, const Tensor& a, const Tensor& b, const Tensor& out) {
-  const bool add = step.kind == StepKind::kAdd;
+void RunPair(const Step& step, const Tensor& a, const Tensor& b, const Tensor& out) {
+  Pair pair;
+  pair.kind = step.kind;
+  pair.element = out.element;
+  pair.activation = step.activation;
   if (a.volume == b.volume) {
-    if (add) {
-      RunSum({a, b}, step.activation, out);
-      return;
-    }
     ForPieces(out.volume.elements(), [&](int64_t from, size_t count) {
-      GetKernels().multiply(ElementAt(a, from), ElementAt(b, from), ElementAt(out, from),
-                            out.element, count, step.activation);
+      Pair piece = pair;
+      piece.a = ElementAt(a, from);
+      piece.b = ElementAt(b, from);
+      piece.out = ElementAt(out, from);
+      piece.length = count;
+      GetKernels().pair(piece);
     });
     return;
   }
-  const bool spread_a = a.volume.positions() == 1;
-  const Tensor& whole = spread_a ? b : a;
-  const std::vector<float> one = ChannelValues(spread_a ? a : b);
-  const std::vector<float> fill(one.size(), add ? 1.0f : 0.0f);
-  const std::vector<float> values = Cyclic(one.data(), out.volume.c);
-  const std::vector<float> other = Cyclic(fill.data(), out.volume.c);
-  RunScaleShift(whole, (add ? other : values).data(), (add ? values : other).data(),
-                step.activation, out);
+  const Volume& v = out.volume;
+  pair.length = static_cast<size_t>(v.w * v.c);
+  const size_t bytes = pair.length * ElementSize(out.element);
+  const SpreadRows left(a, v);
+  const SpreadRows right(b, v);
+  ParallelFor(v.t * v.d, [&](int64_t plane) {
+    std::vector<uint8_t> scratch(2 * bytes);
+    Pair row = pair;
+    for (int64_t h = 0; h < v.h; ++h) {
+      row.a = left.Row(plane / v.d, plane % v.d, h, scratch.data());
+      row.b = right.Row(plane / v.d, plane % v.d, h, scratch.data() + bytes);
+      row.out = out.At((plane * v.h + h) * v.w);
+      GetKernels().pair(row);
+    }
+  });
 }
 
 void Interleave(const float* planar, const Tensor& out) {

@@ -1,6 +1,8 @@
 #include "core/ops/geometry.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 
 namespace sentinode::ops {
@@ -51,6 +53,30 @@ Result<Volume> WindowOutput(const Step& step, const Volume& in) {
                 out[3]};
 }
 
+// Whether every axis is the other's or one position, which is spread.
+bool SpreadsTo(const Volume& v, const Volume& out) {
+  const auto fits = [](int64_t from, int64_t to) { return from == to || from == 1; };
+  return fits(v.c, out.c) && fits(v.t, out.t) && fits(v.d, out.d) && fits(v.h, out.h) &&
+         fits(v.w, out.w);
+}
+
+// ONNX: the product, rounded down. In float32, as ONNX Runtime computes it.
+Volume ResizedVolume(const Resize& resize, const Volume& in) {
+  const auto at = [&resize](size_t axis, int64_t size) {
+    return static_cast<int64_t>(std::floor(static_cast<float>(size) * resize.scales[axis]));
+  };
+  return {in.c, at(0, in.t), at(1, in.d), at(2, in.h), at(3, in.w)};
+}
+
+Volume ShuffledVolume(const Step& step, const Volume& in) {
+  int64_t phases = 1;
+  for (const int factor : step.factors) phases *= factor;
+  const auto at = [&step](size_t axis, int64_t size) {
+    return size * step.factors[axis] - step.cuts[axis] - step.cuts[axis + 4];
+  };
+  return {in.c / phases, at(0, in.t), at(1, in.d), at(2, in.h), at(3, in.w)};
+}
+
 Result<Volume> StepOutput(const Step& step, const std::vector<Volume>& values) {
   const Volume& first = values[static_cast<size_t>(step.in[0])];
   const auto differ = [](const Volume& a, const Volume& b) {
@@ -69,8 +95,18 @@ Result<Volume> StepOutput(const Step& step, const std::vector<Volume>& values) {
       return out;
     }
     case StepKind::kGlobalAveragePool:
-    case StepKind::kGlobalMaxPool:
-      return Volume{first.c, 1, 1, 1, 1};
+    case StepKind::kGlobalMaxPool: {
+      const auto& axes = step.axes;
+      return Volume{first.c, axes[0] ? 1 : first.t, axes[1] ? 1 : first.d, axes[2] ? 1 : first.h,
+                    axes[3] ? 1 : first.w};
+    }
+    case StepKind::kChannelMean:
+    case StepKind::kChannelMax:
+      return Volume{1, first.t, first.d, first.h, first.w};
+    case StepKind::kResize:
+      return ResizedVolume(step.resize, first);
+    case StepKind::kShuffle:
+      return ShuffledVolume(step, first);
     case StepKind::kConcat: {
       Volume out = first;
       for (size_t i = 1; i < step.in.size(); ++i) {
@@ -81,15 +117,22 @@ Result<Volume> StepOutput(const Step& step, const std::vector<Volume>& values) {
       return out;
     }
     case StepKind::kAdd:
-    case StepKind::kMul: {
+    case StepKind::kSub:
+    case StepKind::kMul:
+    case StepKind::kDiv:
+    case StepKind::kMax:
+    case StepKind::kMin: {
       const Volume& second = values[static_cast<size_t>(step.in[1])];
-      if (first.SameSize(second) || second.positions() == 1) return first;
-      if (first.positions() == 1) return second;
-      return differ(first, second);
+      const Volume out{std::max(first.c, second.c), std::max(first.t, second.t),
+                       std::max(first.d, second.d), std::max(first.h, second.h),
+                       std::max(first.w, second.w)};
+      if (!SpreadsTo(first, out) || !SpreadsTo(second, out)) return differ(first, second);
+      return out;
     }
     case StepKind::kScaleShift:
     case StepKind::kInstanceNorm:
     case StepKind::kGroupNorm:
+    case StepKind::kChannelNorm:
     case StepKind::kActivation:
       return first;
   }

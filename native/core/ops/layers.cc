@@ -34,7 +34,7 @@ Result<std::unique_ptr<Layers>> Layers::Load(Plan plan, const std::string& folde
   const float* data = layers->file ? layers->file->data() : nullptr;
   layers->parameters.resize(layers->plan.steps.size());
   for (size_t i = 0; i < layers->plan.steps.size(); ++i) {
-    const Step& step = layers->plan.steps[i];
+    Step& step = layers->plan.steps[i];
     LayerParameters& parameters = layers->parameters[i];
     if (step.kind == StepKind::kConv) {
       parameters.weights = WeightCache(folder, WeightsIdentity(layers->plan, step));
@@ -43,6 +43,10 @@ Result<std::unique_ptr<Layers>> Layers::Load(Plan plan, const std::string& folde
     if (step.bias != kNoOffset) parameters.bias = Cyclic(data + step.bias, channels);
     if (step.scale != kNoOffset) parameters.scale = Cyclic(data + step.scale, channels);
     if (step.shift != kNoOffset) parameters.shift = Cyclic(data + step.shift, channels);
+    if (step.slope != kNoOffset) {
+      parameters.slope = Cyclic(data + step.slope, channels);
+      step.activation.slopes = parameters.slope.data();
+    }
   }
   return layers;
 }
@@ -64,7 +68,8 @@ size_t Layers::weights_bytes() const {
   size_t sum = 0;
   for (const LayerParameters& layer : parameters) {
     sum += layer.weights.bytes() +
-           (layer.bias.size() + layer.scale.size() + layer.shift.size()) * sizeof(float);
+           (layer.bias.size() + layer.scale.size() + layer.shift.size() + layer.slope.size()) *
+               sizeof(float);
   }
   return sum;
 }

@@ -18,6 +18,7 @@ struct LayerParameters {
   std::vector<float> bias;   // Cyclic; empty without one
   std::vector<float> scale;  // Cyclic, as is shift
   std::vector<float> shift;
+  std::vector<float> slope;  // Cyclic; what the plan's activation points to
   WeightCache weights;
 };
 

@@ -63,4 +63,23 @@ void RunNorm(const Step& step, const Tensor& in, const float* scale, const float
                 Cyclic(offset.data(), in.volume.c).data(), step.activation, out);
 }
 
+void RunChannelNorm(const Step& step, const Tensor& in, const float* scale, const float* shift,
+                    const Tensor& out) {
+  const int64_t positions = in.volume.positions();
+  ParallelFor((positions + kPiece - 1) / kPiece, [&](int64_t piece) {
+    ChannelNorm norm;
+    norm.in = in.At(piece * kPiece);
+    norm.out = out.At(piece * kPiece);
+    norm.element = in.element;
+    norm.positions = static_cast<size_t>(std::min(kPiece, positions - piece * kPiece));
+    norm.channels = static_cast<size_t>(in.volume.c);
+    norm.scale = scale;
+    norm.shift = shift;
+    norm.epsilon = step.epsilon;
+    norm.centred = step.centred;
+    norm.activation = step.activation;
+    GetKernels().channel_norm(norm);
+  });
+}
+
 }  // namespace sentinode::ops

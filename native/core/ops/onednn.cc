@@ -39,23 +39,24 @@ void AppendActivation(dnnl::post_ops& ops, const Activation& activation) {
 #endif
   };
   switch (activation.kind) {
-    case ActivationKind::kNone:
-      break;
     case ActivationKind::kRelu:
-      append(dnnl::algorithm::eltwise_relu, 0, 0);
-      break;
+      return append(dnnl::algorithm::eltwise_relu, 0, 0);
     case ActivationKind::kLeakyRelu:
-      append(dnnl::algorithm::eltwise_relu, activation.alpha, 0);
-      break;
+      return append(dnnl::algorithm::eltwise_relu, activation.alpha, 0);
     case ActivationKind::kClip:
-      append(dnnl::algorithm::eltwise_clip, activation.min, activation.max);
-      break;
+      return append(dnnl::algorithm::eltwise_clip, activation.min, activation.max);
     case ActivationKind::kSigmoid:
-      append(dnnl::algorithm::eltwise_logistic, 0, 0);
-      break;
+      return append(dnnl::algorithm::eltwise_logistic, 0, 0);
     case ActivationKind::kTanh:
-      append(dnnl::algorithm::eltwise_tanh, 0, 0);
-      break;
+      return append(dnnl::algorithm::eltwise_tanh, 0, 0);
+    case ActivationKind::kSilu:
+      return append(dnnl::algorithm::eltwise_swish, activation.alpha, 0);
+    case ActivationKind::kGelu:
+      return append(dnnl::algorithm::eltwise_gelu_erf, 0, 0);
+    case ActivationKind::kGeluTanh:
+      return append(dnnl::algorithm::eltwise_gelu_tanh, 0, 0);
+    default:
+      break;  // none, or one that does not ride on sums
   }
 }
 
@@ -244,6 +245,23 @@ void MatrixProduct::Run() {
 double MatrixProduct::flops() const {
   const double n = static_cast<double>(state_->n);
   return 2 * n * n * n;
+}
+
+bool RidesOnSums(const Activation& activation) {
+  switch (activation.kind) {
+    case ActivationKind::kNone:
+    case ActivationKind::kRelu:
+    case ActivationKind::kLeakyRelu:
+    case ActivationKind::kClip:
+    case ActivationKind::kSigmoid:
+    case ActivationKind::kTanh:
+    case ActivationKind::kSilu:
+    case ActivationKind::kGelu:
+    case ActivationKind::kGeluTanh:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace sentinode::ops

@@ -89,4 +89,7 @@ class MatrixProduct {
   std::unique_ptr<State> state_;
 };
 
+// Whether a convolution of oneDNN's can apply it.
+bool RidesOnSums(const Activation& activation);
+
 }  // namespace sentinode::ops

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "core/ops/plan_fields.h"
+#include "core/ops/plan_words.h"
 
 namespace sentinode::ops {
 namespace {
@@ -16,24 +17,18 @@ constexpr size_t kMaxHints = 8;
 constexpr int64_t kMaxDimension = int64_t{1} << 24;
 constexpr int64_t kMaxFloats = int64_t{1} << 40;
 
-struct StepWord {
-  std::string_view word;
-  StepKind kind;
-};
-constexpr StepWord kSteps[] = {
-    {"conv", StepKind::kConv},
-    {"max_pool", StepKind::kMaxPool},
-    {"average_pool", StepKind::kAveragePool},
-    {"global_average_pool", StepKind::kGlobalAveragePool},
-    {"global_max_pool", StepKind::kGlobalMaxPool},
-    {"scale_shift", StepKind::kScaleShift},
-    {"instance_norm", StepKind::kInstanceNorm},
-    {"group_norm", StepKind::kGroupNorm},
-    {"activation", StepKind::kActivation},
-    {"concat", StepKind::kConcat},
-    {"add", StepKind::kAdd},
-    {"mul", StepKind::kMul},
-};
+// Products of a shuffle's factors: channels that become positions.
+constexpr int64_t kMostFactors = 4096;
+
+template <typename Enum, size_t kCount>
+Enum OneOf(PlanFields& fields, std::string_view key, const std::string_view (&words)[kCount]) {
+  const std::string_view word = fields.Word(key);
+  const auto found = std::find(std::begin(words), std::end(words), word);
+  if (found != std::end(words)) return static_cast<Enum>(found - std::begin(words));
+  if (fields.ok())
+    fields.Fail("unknown " + std::string(key) + " '" + std::string(word.substr(0, 32)) + "'");
+  return Enum{};
+}
 
 std::optional<StepKind> FindStep(std::string_view word) {
   for (const StepWord& step : kSteps) {
@@ -65,7 +60,9 @@ class Parser {
   void ParseOutput(PlanFields& fields);
 
   void ParseWindow(PlanFields& fields, bool dilations, Step& step);
-  void ParseActivation(PlanFields& fields, Activation& activation);
+  void ParseActivation(PlanFields& fields, int64_t channels, Step& step);
+  int64_t ParseShuffle(PlanFields& fields, int64_t channels, Step& step);
+  void ParseResize(PlanFields& fields, Resize& resize);
   void ParseConv(PlanFields& fields, Step& step);
   void ParsePool(PlanFields& fields, Step& step);
   // A defined value, and its channels.
@@ -233,27 +230,59 @@ void Parser::ParseWindow(PlanFields& fields, bool dilations, Step& step) {
                  [](int64_t v) { return static_cast<int>(v); });
 }
 
-void Parser::ParseActivation(PlanFields& fields, Activation& activation) {
+void Parser::ParseActivation(PlanFields& fields, int64_t channels, Step& step) {
   if (!fields.Has("activation")) return;
+  Activation& activation = step.activation;
   const std::string_view word = fields.Word("activation");
-  if (word == "none") {
-    activation.kind = ActivationKind::kNone;
-  } else if (word == "relu") {
-    activation.kind = ActivationKind::kRelu;
-  } else if (word == "leaky_relu") {
-    activation.kind = ActivationKind::kLeakyRelu;
-    activation.alpha = fields.Number("alpha");
-  } else if (word == "clip") {
-    activation.kind = ActivationKind::kClip;
+  const auto known = std::find_if(std::begin(kActivations), std::end(kActivations),
+                                  [word](const ActivationWord& a) { return a.word == word; });
+  if (known == std::end(kActivations)) {
+    fields.Fail("unknown activation '" + std::string(word.substr(0, 32)) + "'");
+    return;
+  }
+  activation.kind = known->kind;
+  if (known->alpha) activation.alpha = fields.Number("alpha");
+  if (known->beta) activation.beta = fields.Number("beta");
+  if (known->kind == ActivationKind::kClip) {
     activation.min = fields.Number("min", true);
     activation.max = fields.Number("max", true);
     if (activation.min > activation.max) fields.Fail("clip needs min <= max");
-  } else if (word == "sigmoid") {
-    activation.kind = ActivationKind::kSigmoid;
-  } else if (word == "tanh") {
-    activation.kind = ActivationKind::kTanh;
-  } else {
-    fields.Fail("unknown activation '" + std::string(word.substr(0, 32)) + "'");
+  }
+  if (known->kind == ActivationKind::kPrelu) {
+    step.slope = Floats(fields, "slope", channels);
+    if (step.kind != StepKind::kConv && step.kind != StepKind::kScaleShift) {
+      fields.Fail("prelu follows a conv or a scale_shift");
+    }
+  }
+}
+
+// Returns the channels that are left.
+int64_t Parser::ParseShuffle(PlanFields& fields, int64_t channels, Step& step) {
+  const auto fill = [](const std::vector<int64_t>& values, auto& to) {
+    std::transform(values.begin(), values.end(), to.begin(),
+                   [](int64_t v) { return static_cast<int>(v); });
+  };
+  fill(fields.Integers("factors", 4, 1, 255), step.factors);
+  fill(fields.Integers("cuts", 8, 0, 65535), step.cuts);
+  step.groups = static_cast<int>(fields.Integer("groups", 1, kMaxChannels));
+  if (!fields.ok()) return channels;
+  int64_t phases = step.groups;
+  for (const int factor : step.factors) phases *= factor;
+  if (phases > kMostFactors * step.groups || channels % phases != 0) {
+    fields.Fail("factors and groups do not divide the channels");
+    return channels;
+  }
+  return channels / phases * step.groups;
+}
+
+void Parser::ParseResize(PlanFields& fields, Resize& resize) {
+  resize.mode = OneOf<ResizeMode>(fields, "mode", kResizeModes);
+  resize.coordinates = OneOf<Coordinates>(fields, "coordinates", kCoordinates);
+  resize.rounding = OneOf<Rounding>(fields, "rounding", kRoundings);
+  static constexpr std::string_view kKeys[] = {"scale_t", "scale_d", "scale_h", "scale_w"};
+  for (size_t axis = 0; axis < 4; ++axis) {
+    resize.scales[axis] = fields.Number(kKeys[axis]);
+    if (fields.ok() && !(resize.scales[axis] > 0)) fields.Fail("a scale is not above zero");
   }
 }
 
@@ -297,7 +326,7 @@ void Parser::ParseStep(StepKind kind, PlanFields& fields) {
   Step step;
   step.kind = kind;
   const bool concat = kind == StepKind::kConcat;
-  const bool pair = kind == StepKind::kAdd || kind == StepKind::kMul;
+  const bool pair = IsPair(kind);
   for (const int64_t value : fields.Integers("in", concat ? 0 : pair ? 2 : 1, 0, kMaxValue)) {
     step.in.push_back(Use(fields, value));
   }
@@ -319,7 +348,9 @@ void Parser::ParseStep(StepKind kind, PlanFields& fields) {
         fields.Fail("groups do not divide the channels");
       }
       [[fallthrough]];
+    case StepKind::kChannelNorm:
     case StepKind::kInstanceNorm:
+      if (kind == StepKind::kChannelNorm) step.centred = fields.Flag("centred");
       step.epsilon = fields.Number("epsilon");
       if (step.epsilon < 0) fields.Fail("epsilon is negative");
       [[fallthrough]];
@@ -332,18 +363,45 @@ void Parser::ParseStep(StepKind kind, PlanFields& fields) {
       for (size_t i = 1; i < step.in.size(); ++i) channels += ChannelsOf(step.in[i]);
       break;
     case StepKind::kAdd:
+    case StepKind::kSub:
     case StepKind::kMul:
-      if (ChannelsOf(step.in[1]) != channels) fields.Fail("the two values differ in channels");
+    case StepKind::kDiv:
+    case StepKind::kMax:
+    case StepKind::kMin: {
+      const int64_t other = ChannelsOf(step.in[1]);
+      if (other != channels && other != 1 && channels != 1) {
+        fields.Fail("the two values differ in channels");
+      }
+      channels = std::max(channels, other);
+      break;
+    }
+    case StepKind::kShuffle:
+      channels = ParseShuffle(fields, channels, step);
+      break;
+    case StepKind::kResize:
+      ParseResize(fields, step.resize);
+      break;
+    case StepKind::kChannelMean:
+    case StepKind::kChannelMax:
+      channels = 1;
       break;
     case StepKind::kGlobalAveragePool:
     case StepKind::kGlobalMaxPool:
+      if (fields.Has("axes")) {
+        const std::vector<int64_t> axes = fields.Integers("axes", 4, 0, 1);
+        std::copy(axes.begin(), axes.end(), step.axes.begin());
+        if (!std::is_sorted(axes.begin(), axes.end()) || axes.back() == 0) {
+          fields.Fail("a global pool reduces the last axes");
+        }
+      }
+      break;
     case StepKind::kActivation:
       break;
   }
-  const bool no_activation =
-      concat || kind == StepKind::kMaxPool || kind == StepKind::kAveragePool ||
-      kind == StepKind::kGlobalAveragePool || kind == StepKind::kGlobalMaxPool;
-  if (!no_activation) ParseActivation(fields, step.activation);
+  const bool activates = kind == StepKind::kConv || kind == StepKind::kScaleShift ||
+                         kind == StepKind::kInstanceNorm || kind == StepKind::kGroupNorm ||
+                         kind == StepKind::kChannelNorm || kind == StepKind::kActivation || pair;
+  if (activates) ParseActivation(fields, channels, step);
   Define(fields, step.out, channels);
   if (fields.ok()) plan_.steps.push_back(std::move(step));
 }

@@ -18,22 +18,78 @@ enum class StepKind {
   kAveragePool,
   kGlobalAveragePool,
   kGlobalMaxPool,
+  kChannelMean,
+  kChannelMax,
   kScaleShift,
   kInstanceNorm,
   kGroupNorm,
+  kChannelNorm,
   kActivation,
   kConcat,
+  kResize,
+  kShuffle,
   kAdd,
+  kSub,
   kMul,
+  kDiv,
+  kMax,
+  kMin,
 };
 
-enum class ActivationKind { kNone, kRelu, kLeakyRelu, kClip, kSigmoid, kTanh };
+// Elementwise over two values, where an axis of one position is spread.
+inline bool IsPair(StepKind kind) { return kind >= StepKind::kAdd; }
+
+enum class ActivationKind {
+  kNone,
+  kRelu,
+  kLeakyRelu,
+  kPrelu,
+  kClip,
+  // From here on, and only from here on, curves: a call for each vector.
+  kSigmoid,
+  kTanh,
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kMish,
+  kElu,
+  kSoftplus,
+  kHardSwish,
+  kHardSigmoid,
+  kSoftsign,
+  kErf,
+  kExp,
+  kSqrt,
+  kAbs,
+  kReciprocal,
+};
 
 struct Activation {
   ActivationKind kind = ActivationKind::kNone;
-  float alpha = 0;  // slope of leaky_relu
+  float alpha = 0;
+  float beta = 0;
   float min = -std::numeric_limits<float>::infinity();
   float max = std::numeric_limits<float>::infinity();
+  // Of prelu: the slope of the first channel under the vector, then as Cyclic gives them.
+  const float* slopes = nullptr;
+};
+
+enum class ResizeMode { kNearest, kLinear };
+// ONNX's coordinate_transformation_mode and nearest_mode.
+enum class Coordinates {
+  kHalfPixel,
+  kHalfPixelSymmetric,
+  kPytorchHalfPixel,
+  kAlignCorners,
+  kAsymmetric
+};
+enum class Rounding { kRoundPreferFloor, kRoundPreferCeil, kFloor, kCeil };
+
+struct Resize {
+  ResizeMode mode = ResizeMode::kNearest;
+  Coordinates coordinates = Coordinates::kHalfPixel;
+  Rounding rounding = Rounding::kRoundPreferFloor;
+  std::array<float, 4> scales{1, 1, 1, 1};
 };
 
 enum class Precision { kFloat32, kBfloat16 };
@@ -60,11 +116,19 @@ struct Step {
   bool ceil_mode = false;
   bool count_include_pad = false;
   float epsilon = 0;
+  bool centred = true;  // of a channel norm
+  // Of global pools: the axes T, D, H, W that are reduced, the last ones.
+  std::array<bool, 4> axes{true, true, true, true};
+  Resize resize;
+  // Of a shuffle: positions that a channel's group becomes, and what is cut off at the ends.
+  std::array<int, 4> factors{1, 1, 1, 1};
+  std::array<int, 8> cuts{};
   // In floats into the side file.
   int64_t weight = kNoOffset;
   int64_t bias = kNoOffset;
   int64_t scale = kNoOffset;
   int64_t shift = kNoOffset;
+  int64_t slope = kNoOffset;
   Activation activation;
 };
 

@@ -77,6 +77,37 @@ void PoolRow(const Step& step, const Tensor& in, const Tensor& out, const BlockO
 // Pieces are the same whatever the number of threads, and so is the order of their sums.
 constexpr int64_t kPiece = 1024;
 
+// One number a channel over all positions of `in`.
+void PoolWhole(bool max, const Tensor& in, void* out) {
+  const int64_t positions = in.volume.positions();
+  const int64_t pieces = (positions + kPiece - 1) / kPiece;
+  const size_t channels = static_cast<size_t>(in.volume.c);
+  const std::vector<float> zero(channels, 0.0f);
+  std::vector<float> partial(static_cast<size_t>(pieces) * channels,
+                             -std::numeric_limits<float>::infinity());
+  ParallelFor(pieces, [&](int64_t piece) {
+    const size_t count = static_cast<size_t>(std::min(kPiece, positions - piece * kPiece));
+    float* to = partial.data() + static_cast<size_t>(piece) * channels;
+    if (max) {
+      GetKernels().channel_max(in.At(piece * kPiece), in.element, count, channels, to);
+    } else {
+      GetKernels().channel_sums(in.At(piece * kPiece), in.element, count, channels, zero.data(), 1,
+                                to);
+    }
+  });
+  std::vector<float> result(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    double sum = 0;
+    float best = -std::numeric_limits<float>::infinity();
+    for (size_t piece = 0; piece < static_cast<size_t>(pieces); ++piece) {
+      sum += static_cast<double>(partial[piece * channels + c]);
+      best = std::max(best, partial[piece * channels + c]);
+    }
+    result[c] = max ? best : static_cast<float>(sum / static_cast<double>(positions));
+  }
+  GetKernels().convert(result.data(), out, in.element, channels);
+}
+
 }  // namespace
 
 bool FollowsBlocks(const Step& step) {
@@ -117,34 +148,34 @@ void RunPoolBlock(const Step& step, const Tensor& block, const BlockOrigin& orig
 }
 
 void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out) {
-  const bool max = step.kind == StepKind::kGlobalMaxPool;
-  const int64_t positions = in.volume.positions();
-  const int64_t pieces = (positions + kPiece - 1) / kPiece;
-  const size_t channels = static_cast<size_t>(in.volume.c);
-  const std::vector<float> zero(channels, 0.0f);
-  std::vector<float> partial(static_cast<size_t>(pieces) * channels,
-                             -std::numeric_limits<float>::infinity());
-  ParallelFor(pieces, [&](int64_t piece) {
-    const size_t count = static_cast<size_t>(std::min(kPiece, positions - piece * kPiece));
-    float* to = partial.data() + static_cast<size_t>(piece) * channels;
-    if (max) {
-      GetKernels().channel_max(in.At(piece * kPiece), in.element, count, channels, to);
-    } else {
-      GetKernels().channel_sums(in.At(piece * kPiece), in.element, count, channels, zero.data(), 1,
-                                to);
-    }
-  });
-  std::vector<float> result(channels);
-  for (size_t c = 0; c < channels; ++c) {
-    double sum = 0;
-    float best = -std::numeric_limits<float>::infinity();
-    for (size_t piece = 0; piece < static_cast<size_t>(pieces); ++piece) {
-      sum += static_cast<double>(partial[piece * channels + c]);
-      best = std::max(best, partial[piece * channels + c]);
-    }
-    result[c] = max ? best : static_cast<float>(sum / static_cast<double>(positions));
+  const int64_t blocks = out.volume.positions();
+  Tensor part = in;
+  part.volume = {in.volume.c, 1, 1, 1, in.volume.positions() / blocks};
+  for (int64_t block = 0; block < blocks; ++block) {
+    part.data = in.At(block * part.volume.w);
+    PoolWhole(step.kind == StepKind::kGlobalMaxPool, part, out.At(block));
   }
-  GetKernels().convert(result.data(), out.data, out.element, channels);
+}
+
+void RunChannelPool(const Step& step, const Tensor& in, const Tensor& out) {
+  const int64_t positions = in.volume.positions();
+  const bool max = step.kind == StepKind::kChannelMax;
+  const size_t channels = static_cast<size_t>(in.volume.c);
+  ParallelFor((positions + kPiece - 1) / kPiece, [&](int64_t piece) {
+    const int64_t end = std::min(positions, (piece + 1) * kPiece);
+    std::vector<float> results;
+    std::vector<float> planar(channels);
+    for (int64_t position = piece * kPiece; position < end; ++position) {
+      GetKernels().deinterleave(in.At(position), channels, in.element, channels, planar.data(), 1,
+                                1);
+      float result = max ? planar[0] : 0;
+      for (const float x : planar) {
+        result = max ? (x > result || x != x ? x : result) : result + x;
+      }
+      results.push_back(max ? result : result / static_cast<float>(channels));
+    }
+    GetKernels().convert(results.data(), out.At(piece * kPiece), out.element, results.size());
+  });
 }
 
 }  // namespace sentinode::ops

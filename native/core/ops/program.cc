@@ -16,12 +16,11 @@ bool MayRunInPlace(StepKind kind) {
     case StepKind::kScaleShift:
     case StepKind::kInstanceNorm:
     case StepKind::kGroupNorm:
+    case StepKind::kChannelNorm:
     case StepKind::kActivation:
-    case StepKind::kAdd:
-    case StepKind::kMul:
       return true;
     default:
-      return false;
+      return IsPair(kind);
   }
 }
 
@@ -308,12 +307,25 @@ Status Program::RunStep(size_t index, const Row& row) const {
     case StepKind::kGlobalMaxPool:
       RunGlobalPool(step, in, out);
       break;
+    case StepKind::kChannelMean:
+    case StepKind::kChannelMax:
+      RunChannelPool(step, in, out);
+      break;
     case StepKind::kScaleShift:
       RunScaleShift(in, parameters.scale.data(), parameters.shift.data(), step.activation, out);
       break;
     case StepKind::kInstanceNorm:
     case StepKind::kGroupNorm:
       RunNorm(step, in, parameters.scale.data(), parameters.shift.data(), out);
+      break;
+    case StepKind::kChannelNorm:
+      RunChannelNorm(step, in, parameters.scale.data(), parameters.shift.data(), out);
+      break;
+    case StepKind::kResize:
+      RunResize(step.resize, in, out);
+      break;
+    case StepKind::kShuffle:
+      RunShuffle(step, in, out);
       break;
     case StepKind::kActivation:
       RunActivation(step.activation, in, out);
@@ -325,8 +337,12 @@ Status Program::RunStep(size_t index, const Row& row) const {
       break;
     }
     case StepKind::kAdd:
+    case StepKind::kSub:
     case StepKind::kMul:
-      RunElementwise(step, in, At(step.in[1], row), out);
+    case StepKind::kDiv:
+    case StepKind::kMax:
+    case StepKind::kMin:
+      RunPair(step, in, At(step.in[1], row), out);
       break;
   }
   return Status::Ok();

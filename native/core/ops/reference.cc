@@ -86,10 +86,18 @@ std::vector<float> ReferenceSamples(const ConvProblem& problem, const ConvForm::
     samples[static_cast<size_t>(i)] =
         static_cast<float>(SumAt(problem, buffers, i * static_cast<int64_t>(step)));
   });
+  const Activation& activation = problem.step->activation;
+  if (activation.kind == ActivationKind::kPrelu) {
+    for (size_t i = 0; i < count; ++i) {
+      const size_t channel = i * step % static_cast<size_t>(problem.out.c);
+      if (samples[i] < 0) samples[i] *= activation.slopes[channel];
+    }
+    return samples;
+  }
   Tensor tensor;
   tensor.data = samples.data();
   tensor.volume = {1, 1, 1, 1, static_cast<int64_t>(count)};
-  RunActivation(problem.step->activation, tensor, tensor);
+  RunActivation(activation, tensor, tensor);
   return samples;
 }
 

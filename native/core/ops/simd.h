@@ -120,6 +120,45 @@ struct ScaleShift {
   Activation activation;
 };
 
+// out[i] = activation(a[i] op b[i]); `kind` is one that IsPair().
+struct Pair {
+  StepKind kind = StepKind::kAdd;
+  const void* a = nullptr;
+  const void* b = nullptr;
+  void* out = nullptr;
+  Element element = Element::kFloat32;
+  size_t length = 0;
+  Activation activation;  // no prelu
+};
+
+// A row resized along W: out[p] = in[low[p]] * (1 - share[p]) + in[high[p]] * share[p], where a
+// position holds `channels` numbers.
+struct Blend {
+  const float* in = nullptr;
+  const int32_t* low = nullptr;
+  const int32_t* high = nullptr;
+  const float* share = nullptr;
+  void* out = nullptr;
+  Element element = Element::kFloat32;  // of the output
+  size_t positions = 0;
+  size_t channels = 0;
+};
+
+// Each position normalised over its channels: (x - mean) / sqrt(variance + epsilon) * scale +
+// shift, without the mean and about zero where not `centred`.
+struct ChannelNorm {
+  const void* in = nullptr;
+  void* out = nullptr;  // may be `in`
+  Element element = Element::kFloat32;
+  size_t positions = 0;
+  size_t channels = 0;
+  const float* scale = nullptr;  // Cyclic, as is shift
+  const float* shift = nullptr;
+  float epsilon = 0;
+  bool centred = true;
+  Activation activation;  // no prelu
+};
+
 // Channels-last positions on their way to a planar border past the cache, which need not read the
 // lines that it writes. Only whole lines go that way, and rows do not end with one: what is left of
 // a row is kept until the next, which has to lie directly behind it.
@@ -146,9 +185,11 @@ struct Kernels {
   void (*average_pool_row)(const WindowRow&);
   void (*depthwise_row)(const WindowRow&);
   void (*scale_shift)(const ScaleShift&);
-  // out[i] = activation(a[i] * b[i]).
-  void (*multiply)(const void* a, const void* b, void* out, Element element, size_t length,
-                   const Activation& activation);
+  void (*pair)(const Pair&);
+  // out[p][c] = in[p].
+  void (*spread)(const void* in, void* out, Element element, size_t positions, size_t channels);
+  void (*blend)(const Blend&);
+  void (*channel_norm)(const ChannelNorm&);
   // sums[c] = sum over positions of (x - centre[c]) to the power 1 or 2; at most 4096 positions.
   void (*channel_sums)(const void* in, Element element, size_t positions, size_t channels,
                        const float* centre, int power, float* sums);

@@ -22,6 +22,7 @@ if(SENTINODE_HAVE_ONEDNN)
     native/core/ops/region.cc
     native/core/ops/register.cc
     native/core/ops/report.cc
+    native/core/ops/resample.cc
     native/core/ops/row_team.cc
     native/core/ops/side_file.cc
     native/core/ops/simd.cc

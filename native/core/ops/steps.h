@@ -41,6 +41,8 @@ bool FollowsBlocks(const Step& step);
 // Each frame is pooled on its own. For others a block must hold all frames.
 bool KeepsFrames(const Step& step);
 void RunGlobalPool(const Step& step, const Tensor& in, const Tensor& out);
+// The mean or the maximum of each position's channels.
+void RunChannelPool(const Step& step, const Tensor& in, const Tensor& out);
 // `scale` and `shift` as Cyclic gives them; out may be in.
 void RunScaleShift(const Tensor& in, const float* scale, const float* shift,
                    const Activation& activation, const Tensor& out);
@@ -48,11 +50,18 @@ void RunScaleShift(const Tensor& in, const float* scale, const float* shift,
 // `shift` have one number per channel.
 void RunNorm(const Step& step, const Tensor& in, const float* scale, const float* shift,
              const Tensor& out);
+// Each position over its channels; `scale` and `shift` as Cyclic gives them; out may be in.
+void RunChannelNorm(const Step& step, const Tensor& in, const float* scale, const float* shift,
+                    const Tensor& out);
 // out may be in.
 void RunActivation(const Activation& activation, const Tensor& in, const Tensor& out);
 void RunConcat(const std::vector<Tensor>& in, const Tensor& out);
-// Add or mul; out may be the larger of a and b.
-void RunElementwise(const Step& step, const Tensor& a, const Tensor& b, const Tensor& out);
+// A step that IsPair(); out may be one of a and b that has its volume.
+void RunPair(const Step& step, const Tensor& a, const Tensor& b, const Tensor& out);
+// ONNX Resize over T, D, H, W.
+void RunResize(const Resize& resize, const Tensor& in, const Tensor& out);
+// Channels [group][phase in T][D][H][W][channel] of a position become the positions under it.
+void RunShuffle(const Step& step, const Tensor& in, const Tensor& out);
 
 // Between a region's border, planar float32 [c][t][d][h][w], and its inside.
 void Interleave(const float* planar, const Tensor& out);

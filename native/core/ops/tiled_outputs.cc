@@ -31,6 +31,7 @@ void TiledWorker::FinishRow(int64_t row, int64_t vector) {
   task.residual_step = problem_.out.c;
   task.residual_element = problem_.element;
   task.activation = problem_.step->activation;
+  if (task.activation.slopes != nullptr) task.activation.slopes += channel;
   if (problem_.planar_out) {
     task.out_step = shape_.lanes;
     task.out_element = Element::kFloat32;

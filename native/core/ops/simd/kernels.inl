@@ -6,6 +6,8 @@
 #define SENTINODE_INLINE inline __attribute__((always_inline))
 
 #include "core/ops/simd/vector.inl"
+// Builds on vectors, so not in the order of the alphabet.
+#include "core/ops/simd/activation.inl"
 
 // Reads a number into all lanes of a register. Left to itself the compiler reads it anew for every
 // use, and there are no more reads in a cycle than products; or reads so many ahead that sums go to
@@ -32,15 +34,24 @@
 #include "core/ops/simd/window.inl"
 
 constexpr Kernels MakeKernels(const char* name) {
-  Kernels kernels{name,           static_cast<int>(kLanes),
-                  CombineKernel,  FindProduct,
-                  MaxPoolRow,     AveragePoolRow,
-                  DepthwiseRow,   ScaleShiftKernel,
-                  MultiplyKernel, ChannelSums,
-                  ChannelMax,     Interleave,
-                  Deinterleave,   Convert,
-                  nullptr,        nullptr,
-                  nullptr};
+  Kernels kernels{};
+  kernels.name = name;
+  kernels.lanes = static_cast<int>(kLanes);
+  kernels.combine = CombineKernel;
+  kernels.product = FindProduct;
+  kernels.max_pool_row = MaxPoolRow;
+  kernels.average_pool_row = AveragePoolRow;
+  kernels.depthwise_row = DepthwiseRow;
+  kernels.scale_shift = ScaleShiftKernel;
+  kernels.pair = PairKernel;
+  kernels.spread = SpreadKernel;
+  kernels.blend = BlendKernel;
+  kernels.channel_norm = ChannelNormKernel;
+  kernels.channel_sums = ChannelSums;
+  kernels.channel_max = ChannelMax;
+  kernels.interleave = Interleave;
+  kernels.deinterleave = Deinterleave;
+  kernels.convert = Convert;
 #ifdef SENTINODE_MASKS
   kernels.stream_row = StreamRowKernel;
 #endif

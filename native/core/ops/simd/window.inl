@@ -90,7 +90,7 @@ SENTINODE_INLINE void Depthwise(const WindowRow& a) {
       LoadUpTo<Type>(row + static_cast<size_t>(w) * a.channels + c, left, x);
       sum += x;
     }
-    Activate(a.activation, sum);
+    Activate(a.activation, sum, c);
   });
 }
 
