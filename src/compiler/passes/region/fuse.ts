@@ -1,7 +1,8 @@
 import type { NodeProto } from '../../onnx.js'
 import type { Region } from './find.js'
 import type { PlanValue } from './plan.js'
-import type { Activation, RegionNode, RegionStep } from './steps.js'
+import type { Activation } from './activations.js'
+import type { RegionNode, RegionStep } from './steps.js'
 
 /** One line of a plan: an operator with what follows it in the same pass over memory. */
 export interface FusedStep {
@@ -61,12 +62,17 @@ export function fuse(region: Region): FusedRegion {
       }
     }
     const follower = next === null ? undefined : region.nodes.get(next)
-    if (next !== null && follower?.kind === 'activation') {
+    let slope: Float32Array | undefined
+    const fits =
+      follower?.kind === 'activation' && (follower.slope === undefined || TAKES_SLOPES.has(step.word))
+    if (next !== null && fits) {
       activation = follower.activation
+      slope = follower.slope
       taken.add(next)
       last = next
     }
-    const { word, keys, tensors } = step
+    const { word, keys } = step
+    const tensors = slope === undefined ? step.tensors : { ...step.tensors, slope }
     const inputs = step.inputs.map((name) => names.of(name))
     written.set(last, {
       word,
@@ -81,19 +87,26 @@ export function fuse(region: Region): FusedRegion {
   for (const [node, step] of region.nodes) {
     if (step.kind === 'step' || taken.has(node) || names.isAlias(node)) continue
     const activation = step.kind === 'activation' ? step.activation : {}
-    const [inputs, output] = [[names.of(step.input)], node.output[0] ?? '']
-    written.set(node, {
-      word: 'activation',
-      inputs,
-      output,
+    const slope = step.kind === 'activation' ? step.slope : undefined
+    const alone = {
+      inputs: [names.of(step.input)],
+      output: node.output[0] ?? '',
       keys: {},
-      tensors: {},
       residual: null,
       activation,
-    })
+    }
+    if (slope === undefined) {
+      written.set(node, { word: 'activation', tensors: {}, ...alone })
+    } else {
+      const [scale, shift] = [slope.map(() => 1), slope.map(() => 0)]
+      written.set(node, { word: 'scale_shift', tensors: { scale, shift, slope }, ...alone })
+    }
   }
   return { steps: [...region.nodes.keys()].flatMap((node) => written.get(node) ?? []), outputs }
 }
+
+/** Steps whose activation may have a slope a channel. */
+const TAKES_SLOPES = new Set(['conv', 'scale_shift'])
 
 function isAdd(step: RegionNode | undefined): step is RegionStep {
   return step?.kind === 'step' && step.word === 'add' && step.sameShape

@@ -6,6 +6,7 @@ import type { Shapes } from '../../shapes.js'
 import { type Region, findRegions } from './find.js'
 import { fuse } from './fuse.js'
 import { assumedSizes } from './hints.js'
+import { joinRuns } from './joined.js'
 import { type PlanHeader, PlanWriter } from './plan.js'
 
 export const REGION_OPERATOR = 'Region4D'
@@ -49,9 +50,10 @@ export function makeRegions(
     }
   }
   const readBefore = new Set(graph.nodes.flatMap((n) => n.input))
+  const joined = joinRuns(graph, shapes)
   const placed = new Map<NodeProto, NodeProto>()
   const gone = new Set<NodeProto>()
-  for (const region of findRegions({ graph, shapes })) {
+  for (const region of findRegions({ graph, shapes, joined: joined.nodes })) {
     const channels = region.inputs.map((name) => inputChannels(name, region, shapes))
     if (!fits(region, channels, graph)) continue
     const { plan, file } = writePlan(region, channels, shapes, options)
@@ -73,11 +75,15 @@ export function makeRegions(
     }
     for (const output of region.outputs) declare(output, graph, shapes)
   }
-  if (placed.size === 0) return { files, count }
+  if (placed.size === 0) {
+    joined.restore()
+    return { files, count }
+  }
   graph.nodes = graph.nodes.flatMap((node) => [
     ...(gone.has(node) ? [] : [node]),
     ...(placed.has(node) ? [placed.get(node)!] : []),
   ])
+  joined.restore()
   graph.sort()
   graph.prune(new Set(), readBefore)
   return { files, count: count + placed.size }

@@ -8,11 +8,11 @@ import {
   isStandard,
 } from '../../onnx.js'
 import type { Shapes } from '../../shapes.js'
-import { tensorDims, tensorFloats } from '../../tensors.js'
+import { axesOf } from '../../shape-rules.js'
+import { isFloat, tensorDims, tensorFloats } from '../../tensors.js'
 import { readWindow } from '../lowering.js'
+import { ACTIVATION_OPERATORS, type Activation, activation, activationOf } from './activations.js'
 import type { PlanValue } from './plan.js'
-
-export type Activation = Readonly<Record<'activation' | 'alpha' | 'min' | 'max', PlanValue | undefined>>
 
 /** What a node of the graph is in a region's plan. Names are those of the graph's values. */
 export type RegionNode =
@@ -27,7 +27,13 @@ export type RegionNode =
       /** Two values of exactly the same shape: neither is spread over T, D, H, W. */
       readonly sameShape: boolean
     }
-  | { readonly kind: 'activation'; readonly input: string; readonly activation: Activation }
+  | {
+      readonly kind: 'activation'
+      readonly input: string
+      readonly activation: Activation
+      /** Of prelu: one number a channel. */
+      readonly slope?: Float32Array
+    }
   /** Its output is its input. */
   | { readonly kind: 'alias'; readonly input: string }
 
@@ -36,12 +42,16 @@ export type RegionStep = Extract<RegionNode, { kind: 'step' }>
 export interface RegionContext {
   readonly graph: Graph
   readonly shapes: Shapes
+  /** Nodes that stand for a run of others (joined.ts). */
+  readonly joined?: ReadonlyMap<NodeProto, RegionNode>
 }
 
 type Reader = (node: NodeProto, context: RegionContext) => RegionNode | null
 
 /** The node as part of a region, null where the region's operators cannot do what it does. */
 export function readRegionNode(node: NodeProto, context: RegionContext): RegionNode | null {
+  const joined = context.joined?.get(node)
+  if (joined !== undefined) return joined
   const reader = isStandard(node) ? READERS.get(node.opType) : undefined
   if (reader === undefined || node.output.slice(1).some((o) => o !== '')) return null
   if (context.shapes.rank(node.output[0] ?? '') !== 6) return null
@@ -53,9 +63,11 @@ export function isHeavy(node: RegionNode): boolean {
   return node.kind === 'step' && !LIGHT.has(node.word)
 }
 
-const LIGHT = new Set(['scale_shift', 'concat', 'add', 'mul'])
+const LIGHT = new Set(
+  'scale_shift concat add sub mul div max min channel_mean channel_max channel_norm resize'.split(' '),
+)
 
-function step(
+export function step(
   word: string,
   inputs: readonly string[],
   keys: Readonly<Record<string, PlanValue>> = {},
@@ -65,8 +77,14 @@ function step(
   return { kind: 'step', word, inputs, keys, tensors, takesActivation, sameShape: false }
 }
 
+/** A constant's elements as numbers, whatever its type of floating point; null for anything else. */
+export function floatsOf(name: string, { graph }: RegionContext): Float32Array | Float64Array | null {
+  const tensor = graph.constant(name)
+  return tensor !== null && isFloat(tensor.dataType) ? tensorFloats(tensor) : null
+}
+
 /** A constant float32 tensor's elements, null for anything else. */
-function constant(name: string, { graph }: RegionContext): Float32Array | null {
+export function constant(name: string, { graph }: RegionContext): Float32Array | null {
   const tensor = graph.constant(name)
   if (tensor?.dataType !== DataType.FLOAT) return null
   const floats = tensorFloats(tensor)
@@ -74,7 +92,7 @@ function constant(name: string, { graph }: RegionContext): Float32Array | null {
 }
 
 /** A constant of one number a channel (or one for all), for a value of `channels`; null for any other operand. */
-function perChannel(name: string, channels: number, context: RegionContext): Float32Array | null {
+export function perChannel(name: string, channels: number, context: RegionContext): Float32Array | null {
   const values = constant(name, context)
   const tensor = context.graph.constant(name)
   if (values === null || tensor === null) return null
@@ -175,28 +193,20 @@ const norm: Reader = (node, context) => {
   return step('group_norm', [x], { groups, ...keys }, { scale: spread(scale), shift: spread(shift) }, true)
 }
 
-const NO_PARAMETERS = { alpha: undefined, min: undefined, max: undefined }
+const ofOneValue: Reader = (node) => {
+  const found = activationOf(node)
+  return found === null ? null : { kind: 'activation', input: node.input[0] ?? '', activation: found }
+}
 
-const activation =
-  (name: string): Reader =>
-  (node) => ({
-    kind: 'activation',
-    input: node.input[0] ?? '',
-    activation: { ...NO_PARAMETERS, activation: name },
-  })
-
-const leakyRelu: Reader = (node, context) => {
-  let alpha: number | undefined = floatAttribute(node, 'alpha', 0.01)
-  if (node.opType === 'PRelu') {
-    const slope = constant(node.input[1] ?? '', context)
-    if (slope?.length !== 1) return null
-    alpha = slope[0]
-  }
-  return {
-    kind: 'activation',
-    input: node.input[0] ?? '',
-    activation: { ...NO_PARAMETERS, activation: 'leaky_relu', alpha },
-  }
+const prelu: Reader = (node, context) => {
+  const [input = '', s = ''] = node.input
+  const channels = channelsOf(input, context)
+  const slope = channels === null ? null : perChannel(s, channels, context)
+  if (slope === null) return null
+  const [alpha = 0] = slope
+  if (slope.every((v) => v === alpha))
+    return { kind: 'activation', input, activation: activation('leaky_relu', { alpha }) }
+  return { kind: 'activation', input, activation: activation('prelu'), slope }
 }
 
 const clip: Reader = (node, context) => {
@@ -206,11 +216,7 @@ const clip: Reader = (node, context) => {
   }
   const [min, max] = [bound(1, 'min', -Infinity), bound(2, 'max', Infinity)]
   if (min === null || max === null || min > max) return null
-  return {
-    kind: 'activation',
-    input: node.input[0] ?? '',
-    activation: { ...NO_PARAMETERS, activation: 'clip', min, max },
-  }
+  return { kind: 'activation', input: node.input[0] ?? '', activation: activation('clip', { min, max }) }
 }
 
 const alias: Reader = (node, { graph }) => {
@@ -230,15 +236,25 @@ const alias: Reader = (node, { graph }) => {
   return { kind: 'alias', input: node.input[0] ?? '' }
 }
 
-/** Add and Mul of two values, or of a value and constants per channel. */
+const PAIRS: Readonly<Record<string, string>> = {
+  Add: 'add',
+  Sum: 'add',
+  Sub: 'sub',
+  Mul: 'mul',
+  Div: 'div',
+  Max: 'max',
+  Min: 'min',
+}
+
+/** Elementwise over two values, or over a value and constants per channel. */
 const arithmetic: Reader = (node, context) => {
   const [a = '', b = ''] = node.input
   if (node.input.length !== 2) return null
   const constants = [a, b].map((name) => context.graph.constant(name) !== null)
   if (constants[0] === true || constants[1] === true) return affine(node, context)
   const fit = operands(a, b, context)
-  if (node.opType === 'Sub' || node.opType === 'Div' || fit === null) return null
-  return { ...step(node.opType === 'Mul' ? 'mul' : 'add', [a, b], {}, {}, true), sameShape: fit === 'same' }
+  if (fit === null) return null
+  return { ...step(PAIRS[node.opType] ?? '', [a, b], {}, {}, true), sameShape: fit === 'same' }
 }
 
 function affine(node: NodeProto, context: RegionContext): RegionNode | null {
@@ -246,32 +262,86 @@ function affine(node: NodeProto, context: RegionContext): RegionNode | null {
   const second = context.graph.constant(b) !== null
   const [x, c] = second ? [a, b] : [b, a]
   const channels = channelsOf(x, context)
-  // A constant minus or divided by a value is another matter.
   if (channels === null || context.shapes.rank(x) !== 6) return null
-  if (!second && (node.opType === 'Sub' || node.opType === 'Div')) return null
   const values = perChannel(c, channels, context)
   if (values === null) return null
   const [ones, zeros] = [new Float32Array(channels).fill(1), new Float32Array(channels)]
+  const scaled = (scale: Float32Array, shift: Float32Array): RegionStep =>
+    step('scale_shift', [x], {}, { scale, shift }, true)
   switch (node.opType) {
     case 'Mul':
-      return step('scale_shift', [x], {}, { scale: values, shift: zeros }, true)
+      return scaled(values, zeros)
     case 'Div':
-      return step('scale_shift', [x], {}, { scale: values.map((v) => 1 / v), shift: zeros }, true)
-    default: {
-      const shift = node.opType === 'Sub' ? values.map((v) => -v) : values
-      return step('scale_shift', [x], {}, { scale: ones, shift }, true)
+      // A constant divided by a value is another matter.
+      return second
+        ? scaled(
+            values.map((v) => 1 / v),
+            zeros,
+          )
+        : null
+    case 'Sub':
+      return second
+        ? scaled(
+            ones,
+            values.map((v) => -v),
+          )
+        : scaled(
+            ones.map((v) => -v),
+            values,
+          )
+    case 'Max':
+    case 'Min': {
+      const [bound = 0] = values
+      if (!values.every((v) => v === bound)) return null
+      const [min, max] = node.opType === 'Max' ? [bound, Infinity] : [-Infinity, bound]
+      return { kind: 'activation', input: x, activation: activation('clip', { min, max }) }
     }
+    default:
+      return scaled(ones, values)
   }
 }
 
-/** Whether two operands have the same shape, or one of them is [N, C, 1, 1, 1, 1]; null for anything else. */
+const negation: Reader = (node, context) => {
+  const [x = ''] = node.input
+  const channels = channelsOf(x, context)
+  if (channels === null) return null
+  const scale = new Float32Array(channels).fill(-1)
+  return step('scale_shift', [x], {}, { scale, shift: new Float32Array(channels) }, true)
+}
+
+const power: Reader = (node, context) => {
+  const [x = '', exponent = ''] = node.input
+  const values = floatsOf(exponent, context)
+  if (values?.length !== 1 || context.graph.constant(x) !== null) return null
+  if (values[0] === 2) return step('mul', [x, x], {}, {}, true)
+  return values[0] === 0.5 ? { kind: 'activation', input: x, activation: activation('sqrt') } : null
+}
+
+/**
+ * Whether two operands have the same shape, or axes of one position in either that are spread; null for anything
+ * else. Rows of a batch stay apart, so N is the same.
+ */
 function operands(a: string, b: string, { shapes }: RegionContext): 'same' | 'spread' | null {
   const [left, right] = [shapes.of(a), shapes.of(b)]
   if (left?.length !== 6 || right?.length !== 6) return null
   const same = left.map((d, axis) => d !== null && d === right[axis])
   if (same.every(Boolean)) return 'same'
-  const single = (shape: typeof left): boolean => shape.slice(2).every((d) => d === 1)
-  return same[0] === true && same[1] === true && (single(left) || single(right)) ? 'spread' : null
+  const spread = left.map((d, axis) => axis > 0 && (d === 1 || right[axis] === 1))
+  return same.every((agree, axis) => agree || spread[axis] === true) ? 'spread' : null
+}
+
+/** A mean or a maximum over channels, or over the last of T, D, H, W. */
+const reduction: Reader = (node, context) => {
+  const [x = ''] = node.input
+  const axes = axesOf(node, context.shapes, 1)
+  if (axes === null || axes === 'all' || intAttribute(node, 'keepdims', 1) !== 1) return null
+  const reduced = new Set(axes.map((axis) => (axis < 0 ? axis + 6 : axis)))
+  const mean = node.opType === 'ReduceMean'
+  if (reduced.size === 1 && reduced.has(1)) return step(mean ? 'channel_mean' : 'channel_max', [x])
+  const flags = [2, 3, 4, 5].map((axis) => (reduced.has(axis) ? 1 : 0))
+  const last = flags.every((flag, i) => i === 0 || flag >= (flags[i - 1] ?? 0)) && flags[3] === 1
+  if (!last || reduced.has(0) || reduced.has(1)) return null
+  return step(mean ? 'global_average_pool' : 'global_max_pool', [x], { axes: flags })
 }
 
 const concat: Reader = (node, context) => {
@@ -301,18 +371,15 @@ const READERS = new Map<string, Reader>([
   ['BatchNormalization', batchNorm],
   ['InstanceNormalization', norm],
   ['GroupNormalization', norm],
-  ['Relu', activation('relu')],
-  ['Sigmoid', activation('sigmoid')],
-  ['Tanh', activation('tanh')],
-  ['LeakyRelu', leakyRelu],
-  ['PRelu', leakyRelu],
+  ...ACTIVATION_OPERATORS.map((name) => [name, ofOneValue] as const),
+  ['PRelu', prelu],
   ['Clip', clip],
+  ['Neg', negation],
+  ['Pow', power],
   ['Identity', alias],
   ['Dropout', alias],
-  ['Add', arithmetic],
-  ['Sub', arithmetic],
-  ['Mul', arithmetic],
-  ['Div', arithmetic],
-  ['Sum', arithmetic],
+  ...Object.keys(PAIRS).map((name) => [name, arithmetic] as const),
+  ['ReduceMean', reduction],
+  ['ReduceMax', reduction],
   ['Concat', concat],
 ])
