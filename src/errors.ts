@@ -148,6 +148,11 @@ export const ERRORS = define({
     meaning: 'The deadline or queue timeout passed before the request ran; it was not run.',
     retryable: true,
   },
+  TRANSFER_TOO_SLOW: {
+    status: 'DEADLINE_EXCEEDED',
+    meaning: 'A message, an upload or the reading of an answer fell below the least rate; it was ended.',
+    retryable: true,
+  },
   CANCELLED: { status: 'CANCELLED', meaning: 'The caller went away.' },
   SHUTTING_DOWN: { status: 'UNAVAILABLE', meaning: 'The server is draining.', retryable: true },
   // screening

@@ -29,7 +29,15 @@ export const settings = {
     .default(512 * 2 ** 20)
     .describe('bytes of messages held at once; calls over it wait unread, then are shed'),
   'max-concurrent-streams': integer(1, 100_000).default(256).describe('calls at once on one connection'),
-  'max-connections': integer(1, 100_000).default(512).describe('connections at once'),
+  'max-connections': integer(1, 100_000)
+    .default(512)
+    .describe('connections at once; the one idle for longest makes room for one more'),
+  'connection-idle-timeout': integer(1, 1_000_000)
+    .default(300)
+    .describe('seconds after which a connection without a call is closed'),
+  'least-rate': byteSize
+    .default(64 * 2 ** 10)
+    .describe('bytes a second that a message, an upload or the reading of an answer must move'),
   reflection: boolean.default(true).describe('serve gRPC reflection'),
   'status-codes': z
     .enum(['sentinode', 'triton'], { error: 'expected "sentinode" or "triton"' })

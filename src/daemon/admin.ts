@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { SentinodeError } from '../errors.js'
+import { Connections } from '../grpc/connections.js'
 
 export interface AdminOptions {
   readonly host: string
@@ -20,22 +21,40 @@ export interface AdminServer {
   close(): Promise<void>
 }
 
-const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 10_000
 const MAX_CONNECTIONS = 256
+/** Of one connection after which it is closed, so that a scraper which keeps it gets a new one now and then. */
+const REQUESTS_PER_CONNECTION = 1000
 
-/** Serves /metrics, /livez and /readyz over plain HTTP; it reads no bodies and offers nothing else. */
+/**
+ * Serves /metrics, /livez and /readyz over plain HTTP; it reads no bodies and offers nothing else. A request has to be
+ * here whole within seconds, and where all connections are taken the one idle for longest makes room, so that a probe
+ * is always answered.
+ */
 export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
-  const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: HEADERS_TIMEOUT_MS },
-    (request, response) => {
-      answer(options, request, response).catch(() => {
-        if (!response.headersSent)
-          respond(response, 500, 'text/plain', 'the metrics could not be collected\n')
-        else response.destroy()
+  const connections = new Connections(MAX_CONNECTIONS, REQUEST_TIMEOUT_MS)
+  const timeouts = {
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 1000,
+  }
+  const server = createServer(timeouts, (request, response) => {
+    const connection = connections.of(request.socket)
+    if (connection) {
+      connection.established()
+      connection.working++
+      response.once('close', () => {
+        connection.working--
+        connection.usedAt = performance.now()
       })
-    },
-  )
-  server.maxConnections = MAX_CONNECTIONS
+    }
+    answer(options, request, response).catch(() => {
+      if (!response.headersSent) respond(response, 500, 'text/plain', 'the metrics could not be collected\n')
+      else response.destroy()
+    })
+  })
+  server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION
+  server.prependListener('connection', (socket: Socket) => void connections.admit(socket))
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {

@@ -193,6 +193,8 @@ export class Daemon {
       requestMemoryBytes: config.requestMemory,
       maxConcurrentStreams: config.maxConcurrentStreams,
       maxConnections: config.maxConnections,
+      connectionIdleMs: config.connectionIdleTimeout * 1000,
+      leastRate: config.leastRate,
       statusCodes: config.statusCodes,
       newRequestId,
       ledger,

@@ -11,16 +11,24 @@ import { SentinodeError, type ErrorCode } from '../errors.js'
 import { observeCalls, type CallObserver } from './call-observer.js'
 import { tuneHttp2 } from './http2.js'
 import { InFlight } from './in-flight.js'
+import type { Connection } from './connections.js'
 import { createIngress } from './ingress.js'
 import { addReflection } from './reflection.js'
 import { RequestBudget } from './request-budget.js'
+import { Rounds } from './rounds.js'
 import type { StatusCodes } from './status.js'
 import { StreamLedger } from './stream-ledger.js'
 
-const WINDOW_BYTES = 8 * 2 ** 20
+/** Of a stream: what a call that has to wait, or is refused, may have sent in vain. */
+const WINDOW_BYTES = 2 ** 20
+/** Of a connection. */
+const CONNECTION_WINDOW_BYTES = 8 * 2 ** 20
 const FRAME_BYTES = 2 ** 20
 const KEEPALIVE_MS = 60_000
 const LINGER_MS = 250
+/** In which a connection has to say hello, in TLS and in HTTP/2. */
+const HANDSHAKE_MS = 10_000
+const LOOK_MS = 250
 
 export interface ServedService {
   /** Full name, such as `inference.GRPCInferenceService`. */
@@ -41,6 +49,10 @@ export interface GrpcServerOptions {
   readonly requestMemoryBytes: number
   readonly maxConcurrentStreams: number
   readonly maxConnections: number
+  /** A connection without a call is closed after this. */
+  readonly connectionIdleMs: number
+  /** Bytes a second that a message must come with, beyond a grace. */
+  readonly leastRate: number
   readonly statusCodes: StatusCodes
   readonly newRequestId: () => string
   readonly observer: CallObserver
@@ -93,6 +105,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.max_send_message_length': -1,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    'grpc.max_connection_idle_ms': options.connectionIdleMs,
     'grpc.enable_channelz': 0,
   })
   const names = options.services.map((service) => service.name)
@@ -103,9 +116,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   for (const { definition, implementation } of options.services) server.addService(definition, implementation)
   if (options.descriptorSet) addReflection(server, options.descriptorSet, names)
 
+  const rounds = new Rounds(LOOK_MS)
   const budget = new RequestBudget(
     options.requestMemoryBytes,
-    Math.max(options.requestMemoryBytes / 4, WINDOW_BYTES),
+    Math.max(options.requestMemoryBytes / 4, CONNECTION_WINDOW_BYTES),
+    rounds,
   )
   const own = options.services.map((service) => service.definition)
   const all = [healthService, ...own]
@@ -114,25 +129,31 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     options.observer,
   )
   // A watch of the health never ends by itself; every call of ours does.
-  const inFlight = new InFlight(
-    new Set([...paths(own, () => true), ...paths([healthService], (method) => !method.responseStream)]),
-  )
+  const working = new Set([
+    ...paths(own, () => true),
+    ...paths([healthService], (method) => !method.responseStream),
+  ])
+  const inFlight = new InFlight(working)
   const admit = createIngress({
     ...options,
     budget,
+    rounds,
     windowBytes: WINDOW_BYTES,
+    working,
     streaming: paths(own, (method) => method.requestStream),
     ledger: options.ledger ?? new StreamLedger(),
   })
   const dropConnections = tuneHttp2(server, {
     windowBytes: WINDOW_BYTES,
+    connectionWindowBytes: CONNECTION_WINDOW_BYTES,
     frameBytes: FRAME_BYTES,
+    handshakeMs: HANDSHAKE_MS,
     maxConcurrentStreams: options.maxConcurrentStreams,
     maxConnections: options.maxConnections,
-    onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+    onStream: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection?: Connection) => {
       observe(stream, headers)
       inFlight.track(stream, headers)
-      admit(stream, headers)
+      admit(stream, headers, connection)
     },
   })
   const port = await bind(server, options.host, options.port, options.credentials)

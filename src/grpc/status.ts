@@ -23,6 +23,7 @@ const TRITON_STATUS: Readonly<Partial<Record<ErrorCode, GrpcStatus>>> = {
   REQUEST_TOO_LARGE: 'UNAVAILABLE',
   MEMORY_LIMIT: 'UNAVAILABLE',
   DEADLINE_EXCEEDED: 'UNAVAILABLE',
+  TRANSFER_TOO_SLOW: 'UNAVAILABLE',
 }
 
 const SHED: ReadonlySet<ErrorCode> = new Set([
@@ -38,12 +39,19 @@ export function statusOf(code: ErrorCode, codes: StatusCodes): Status {
   return Status[name]
 }
 
-/** Trailing metadata of an error. */
-export function errorTrailers(code: ErrorCode, requestId: string): Record<string, string> {
+/**
+ * Trailing metadata of an error.
+ * @param retryMs when a client may come again where it may
+ */
+export function errorTrailers(
+  code: ErrorCode,
+  requestId: string,
+  retryMs = PUSHBACK_MS,
+): Record<string, string> {
   return {
     [CODE_KEY]: code,
     [REQUEST_ID_KEY]: requestId,
-    ...(SHED.has(code) ? { [PUSHBACK_KEY]: String(PUSHBACK_MS) } : {}),
+    ...(SHED.has(code) ? { [PUSHBACK_KEY]: String(Math.ceil(retryMs)) } : {}),
   }
 }
 

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { SentinodeError, type ErrorCode } from '../errors.js'
 import { PrefixReader, type AnnouncedMessage } from './prefix-reader.js'
-import type { RequestBudget, Reservation } from './request-budget.js'
-import { StallTimer } from './stall-timer.js'
+import { Patience } from './patience.js'
+import type { RequestBudget } from './request-budget.js'
+import type { Rounds, Watched } from './rounds.js'
 import type { StreamLedger } from './stream-ledger.js'
 
 /** A message of a stream is a piece of something larger; more would only wait in memory to be written. */
@@ -16,7 +17,10 @@ export interface StreamIngressOptions {
   readonly budget: RequestBudget
   readonly ledger: StreamLedger
   readonly maxMessageBytes: number
-  readonly stallMs: number
+  readonly rounds: Rounds
+  /** A message that has begun may rest for so long in all, and has to come at a least rate besides. */
+  readonly graceMs: number
+  readonly leastRate: number
   /** The largest that a compressed message can become. */
   readonly inflated: (bytes: number) => number
   readonly onShed: (code: ErrorCode) => void
@@ -36,7 +40,7 @@ export function followStream(
   const { budget } = options
   const reader = new PrefixReader()
   /** Of messages that are not taken yet, the oldest first. */
-  const held: Reservation[] = []
+  const held: { readonly ready: () => boolean; readonly release: () => void }[] = []
   let blocked = false
   let wanted = false
   let refused = false
@@ -51,25 +55,27 @@ export function followStream(
     options.onShed(code)
     refuse(new SentinodeError(code, message))
   }
-  const stall = new StallTimer(options.stallMs, () => {
-    if (reader.incomplete && !blocked) end('DEADLINE_EXCEEDED', 'the rest of the message did not arrive')
-  })
+  const patience = new Patience(options.graceMs, options.leastRate)
+  const watched: Watched = {
+    look: (ms) => {
+      if (!reader.incomplete || blocked) patience.renew()
+      else if (!patience.wait(ms)) end('TRANSFER_TOO_SLOW', 'the rest of a message did not arrive in time')
+    },
+  }
+  options.rounds.add(watched)
 
   /** Nobody will take any more: what still arrives is read and dropped. */
   const over = (): boolean => refused || stream.writableEnded || stream.closed
 
   /** grpc-js pauses and resumes the stream by itself; here it is held while it must not be read. */
   function regulate(): void {
-    const full = !over() && (held.length >= AHEAD || held.some(({ granted }) => !granted))
+    const full = !over() && (held.length >= AHEAD || held.some(({ ready }) => !ready()))
     if (full === blocked) return
     blocked = full
     if (full) {
       wanted = true
       stream.pause()
-    } else {
-      stall.refresh()
-      if (wanted) stream.resume()
-    }
+    } else if (wanted) stream.resume()
   }
   stream.on('resume', () => {
     wanted = blocked
@@ -84,22 +90,33 @@ export function followStream(
         `expected messages of at most ${MAX_STREAM_MESSAGE} bytes in a stream, found one of ${message.bytes}`,
       )
     } else if (message.compressed) {
-      const reservation = budget.reserve(options.inflated(message.bytes), message.bytes, regulate)
-      if (reservation === null) end('QUEUE_FULL', 'the memory for requests is full; retry later')
-      else held.push(reservation)
-    } else held.push(budget.charge(message.bytes + OVERHEAD))
+      const shed = (): void => end('QUEUE_FULL', 'the memory for requests is full; retry later')
+      const reservation = budget.reserve({
+        bytes: options.inflated(message.bytes),
+        held: message.bytes,
+        growable: false,
+        shares: [],
+        deadline: Infinity,
+        onGrant: regulate,
+        onHold: regulate,
+        onEvict: shed,
+      })
+      if (reservation === null) shed()
+      // It is here already, or soon: what it becomes is what has to have room.
+      else held.push({ ready: () => reservation.granted, release: () => reservation.release() })
+    } else held.push({ ready: () => true, release: budget.charge(message.bytes + OVERHEAD) })
     return !refused
   }
 
   stream.on('data', (chunk: Buffer) => {
     if (over()) return
-    stall.refresh()
+    patience.moved(chunk.length)
     reader.push(chunk).every(admit)
     regulate()
   })
   stream.once('close', () => {
-    stall.stop()
+    options.rounds.remove(watched)
     leave()
-    for (const reservation of held.splice(0)) reservation.release()
+    for (const { release } of held.splice(0)) release()
   })
 }

@@ -14,7 +14,7 @@ test('the table of settings has every setting with its default and meaning, and 
     const [, , shown, meaning] = rows[i]!
     const standard: unknown = settings[key].parse(undefined)
     if (standard === null || Array.isArray(standard)) t.is(shown, '', key)
-    else if (typeof standard === 'number' && /^\d+[MG]iB$/.test(shown!))
+    else if (typeof standard === 'number' && /^\d+[KMG]iB$/.test(shown!))
       t.is(byteSize.parse(shown), standard, key)
     else t.is(shown, String(standard as string | number | boolean), key)
     t.is(meaning, settings[key].description, key)

@@ -59,6 +59,8 @@ export interface HarnessOptions {
   readonly maxMessageBytes?: number
   readonly requestMemoryBytes?: number
   readonly maxConcurrentStreams?: number
+  readonly maxConnections?: number
+  readonly leastRate?: number
   readonly tls?: TlsFiles
   readonly clientCredentials?: ChannelCredentials
 }
@@ -83,7 +85,9 @@ export async function start(backend: InferenceBackend, options: HarnessOptions =
     maxMessageBytes: options.maxMessageBytes ?? 64 * MIB,
     requestMemoryBytes: options.requestMemoryBytes ?? 256 * MIB,
     maxConcurrentStreams: options.maxConcurrentStreams ?? 256,
-    maxConnections: 64,
+    maxConnections: options.maxConnections ?? 64,
+    connectionIdleMs: 300_000,
+    leastRate: options.leastRate ?? 64 * 1024,
     statusCodes,
     newRequestId,
     observer,

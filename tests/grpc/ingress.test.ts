@@ -10,6 +10,7 @@ import { compressionAlgorithms, credentials, status } from '@grpc/grpc-js'
 import test, { type ExecutionContext } from 'ava'
 import { createIngress } from '../../src/grpc/ingress.js'
 import { RequestBudget } from '../../src/grpc/request-budget.js'
+import { Rounds } from '../../src/grpc/rounds.js'
 import { GRPCInferenceServiceClient } from '../../src/generated/grpc_service.js'
 import { codeOf, echoBackend, failure, invoke, later, MIB, start, tensorRequest, until } from './harness.js'
 
@@ -20,22 +21,23 @@ interface Ingress {
 }
 
 /** Ingress on a bare HTTP/2 server, which answers nothing itself. */
-async function bare(t: ExecutionContext, stallMs: number): Promise<Ingress> {
-  const budget = new RequestBudget(MIB, MIB)
+async function bare(t: ExecutionContext, graceMs: number, leastRate = 1000): Promise<Ingress> {
+  const rounds = new Rounds(graceMs / 8)
+  const budget = new RequestBudget(MIB, MIB, rounds)
   const shed: string[] = []
   const server = createServer()
-  server.on(
-    'stream',
-    createIngress({
-      budget,
-      maxMessageBytes: MIB,
-      windowBytes: 65_535,
-      statusCodes: 'sentinode',
-      onShed: (code) => void shed.push(code),
-      newRequestId: () => 'id',
-      stallMs,
-    }),
-  )
+  const ingress = createIngress({
+    budget,
+    rounds,
+    maxMessageBytes: MIB,
+    windowBytes: 65_535,
+    statusCodes: 'sentinode',
+    onShed: (code) => void shed.push(code),
+    newRequestId: () => 'id',
+    graceMs,
+    leastRate,
+  })
+  server.on('stream', (stream, headers) => ingress(stream, headers))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   t.teardown(() => {
@@ -69,7 +71,7 @@ test('a call that announces a message and does not send it gives its bytes back'
   await until(() => budget.used === MIB)
   const answer = await headers
   t.is(Number(answer['grpc-status']), status.DEADLINE_EXCEEDED)
-  t.deepEqual(shed, ['DEADLINE_EXCEEDED'])
+  t.deepEqual(shed, ['TRANSFER_TOO_SLOW'])
   await until(() => budget.used === 0)
 })
 
@@ -110,14 +112,46 @@ test('what arrived while the server itself was held up is read before anyone is 
 
 test('who waits for room is not taken for a stalled one', async (t) => {
   const { budget, session, shed } = await bare(t, 100)
-  const hog = budget.reserve(MIB, 0, () => undefined)
+  const release = budget.charge(MIB)
   announce(session, 1000)
   await until(() => budget.waiting > 0)
   await later(300)
   t.deepEqual(shed, [])
-  hog?.release()
+  release()
   await until(() => shed.length === 1)
-  t.deepEqual(shed, ['DEADLINE_EXCEEDED'], 'and is one when it has room and still sends nothing')
+  t.deepEqual(shed, ['TRANSFER_TOO_SLOW'], 'and is one when it has room and still sends nothing')
+})
+
+test('a byte now and then is too little, however long it goes on', async (t) => {
+  const { budget, session, shed } = await bare(t, 400, 10_000)
+  const { stream, headers } = announce(session, MIB)
+  const drip = setInterval(() => stream.write(Buffer.alloc(1)), 20)
+  t.teardown(() => clearInterval(drip))
+  t.is(Number((await headers)['grpc-status']), status.DEADLINE_EXCEEDED)
+  t.deepEqual(shed, ['TRANSFER_TOO_SLOW'])
+  await until(() => budget.used === 0)
+})
+
+test('what was sent quickly earns no rest later', async (t) => {
+  const { session, shed } = await bare(t, 400, 10_000)
+  const { stream, headers } = announce(session, MIB)
+  stream.write(Buffer.alloc(MIB - 10))
+  await headers
+  t.deepEqual(shed, ['TRANSFER_TOO_SLOW'])
+})
+
+test('a call that sends nothing, a part of a prefix, or no end, is ended', async (t) => {
+  const { session, shed } = await bare(t, 200)
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(3), Buffer.alloc(5)]) {
+    const stream = session.request({ ':method': 'POST', ':path': '/s/m' })
+    const headers = new Promise((resolve) => stream.on('response', resolve))
+    stream.write(bytes)
+    await headers
+  }
+  t.deepEqual(
+    shed,
+    Array.from({ length: 3 }, () => 'TRANSFER_TOO_SLOW'),
+  )
 })
 
 test('a compressed message is admitted for what it may become, and refused past the limit', async (t) => {
