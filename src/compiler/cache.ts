@@ -69,6 +69,7 @@ export async function defaultCacheFolder(environment: NodeJS.ProcessEnv = proces
 /** SHA-256 over everything that can change what a model compiles to. */
 async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileCache): Promise<string> {
   const { target, precision = 'fp32', exactTaps = false, fastTaps = false, hints = [] } = options
+  const { constantInitializers = false } = options
   const settings = {
     compiler: COMPILER_VERSION,
     onnxruntime: cache.onnxruntime,
@@ -78,6 +79,7 @@ async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileC
     exactTaps,
     fastTaps,
     hints,
+    constantInitializers,
   }
   const hash = createHash('sha256').update(JSON.stringify(settings)).update('\n').update(bytes)
   for (const { location, offset, length } of externalTensors(decodeModel(bytes).graph)) {

@@ -14,7 +14,7 @@ import { kindOf, targetsWith, type Precision, type Target } from '../targets.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
-export const COMPILER_VERSION = 5
+export const COMPILER_VERSION = 6
 
 export interface CompileOptions {
   readonly target: Target
@@ -29,6 +29,11 @@ export interface CompileOptions {
   readonly fastTaps?: boolean
   /** Target cpu: what is computed inside regions of 4D operators. Default fp32. */
   readonly precision?: Precision
+  /**
+   * Initializers that are listed as inputs as well are constants: nobody will replace them. Default false, and
+   * always so before IR version 4, where every one had to be listed.
+   */
+  readonly constantInitializers?: boolean
   /** Target cpu: sizes [T, D, H, W] of 4D inputs, measured when the model is loaded; usual ones without any. */
   readonly hints?: readonly (readonly number[])[]
 }
@@ -82,10 +87,16 @@ interface Rewritten {
 function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOptions): Rewritten {
   const rewrites: Rewrite[] = []
   const pass = (name: string): PassReport => new PassReport(rewrites, name)
+  const listed = options.constantInitializers === true || model.irVersion < 4n
+  const inputs = model.graph.input
+  if (listed) unlistInitializers(model.graph)
   inlineFunctions(model, pass('inline-functions'))
   const graph = Graph.of(model)
   recogniseFourAxes(graph, new Shapes(graph), pass('recognise-four-axes'))
-  if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], files: [] }
+  if (!hasFourAxes(graph, new Shapes(graph))) {
+    model.graph.input = inputs
+    return { rewrites: [], files: [] }
+  }
   if (graph.opset < 7) {
     throw new SentinodeError(
       'MODEL_UNSUPPORTED_OPERATOR',
@@ -95,7 +106,8 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
   foldBatchNorm(graph, new Shapes(graph), pass('fold-batch-norm'))
   const files = kindOf(options.target).regions ? regions(model, graph, options, pass('regions')) : []
   lowerFourAxes(graph, new Shapes(graph), options.fastTaps ?? false, pass('lower-four-axes'))
-  modernise(model)
+  // From this version on initializers need not be listed.
+  if (model.irVersion < 4n) model.irVersion = 4n
   return { rewrites, files }
 }
 
@@ -113,16 +125,7 @@ function regions(
   return made.files
 }
 
-/**
- * Before IR version 4 every initializer had to be listed as an input as well; the passes do not list theirs.
- * Unlisting them all says the same in a later version.
- */
-function modernise(model: {
-  irVersion: bigint
-  graph: { input: { name: string }[]; initializer: { name: string }[] }
-}): void {
-  if (model.irVersion >= 4n) return
-  const constants = new Set(model.graph.initializer.map((t) => t.name))
-  model.graph.input = model.graph.input.filter((v) => !constants.has(v.name))
-  model.irVersion = 4n
+function unlistInitializers(graph: GraphProto): void {
+  const constants = new Set(graph.initializer.map((t) => t.name))
+  graph.input = graph.input.filter((v) => !constants.has(v.name))
 }

@@ -18,7 +18,15 @@ export function compileWith({ cacheDir, runtime }: CompileOptions): CompileModel
     const offered = target === 'cpu' && runtime.onednn === null ? 'cpu-portable' : target
     const cache = { folder: await folder, onnxruntime: runtime.version, onednn: runtime.onednn }
     const taps = { exactTaps, fastTaps }
-    const options = { target: offered, resolve, precision, ...taps, ...(hints && { hints }) } as const
+    // What a request may replace, the loader has made an input like others before.
+    const options = {
+      constantInitializers: true,
+      target: offered,
+      resolve,
+      precision,
+      ...taps,
+      ...(hints && { hints }),
+    } as const
     const compiled = await compileCached(model, options, cache)
     return {
       modelPath: compiled.path,

@@ -4,22 +4,32 @@
  */
 import { confinedResolver } from '../compiler/resolver.js'
 import { SentinodeError } from '../errors.js'
+import type { ModelConfig } from '../generated/model_config.js'
 import type { ByteBudget } from '../scheduling/admission.js'
 import type { SchedulerObserver } from '../scheduling/observer.js'
 import { ModelScheduler } from '../scheduling/scheduler.js'
 import type { Clock } from '../scheduling/types.js'
-import { completeConfig } from './config/complete.js'
+import { completeConfig, type Network } from './config/complete.js'
 import { readPolicy, type PolicyDefaults } from './config/policy.js'
 import { shapeHints } from './config/shape-hints.js'
 import { readSettings, type SettingsDefaults } from './config/settings.js'
 import { hashContent, type ReadContract } from './content.js'
 import type { Cores } from './cores.js'
-import type { CompileModel, CreateSession, EnginePayload, EngineResult, EngineInstance } from './engine.js'
+import type {
+  CompileModel,
+  CreateSession,
+  EngineInstance,
+  EnginePayload,
+  EngineResult,
+  ModelSession,
+} from './engine.js'
 import type { LoadModel, LoadTask } from './lifecycle.js'
 import { checkRequest } from './request/check.js'
 import type { CheckedRequest } from './request/types.js'
 import { buildOutputs } from './response/outputs.js'
 import { readLabels } from './response/labels.js'
+import { readNetworkFile, type NetworkFile } from './network-file.js'
+import { whyNotBatched } from './rows.js'
 import type { InferContext, Inference, ServableModel } from './servable.js'
 import { openSessions, type PlacedSession } from './sessions.js'
 import { buildSignature } from './signature.js'
@@ -60,8 +70,9 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   const hints = shapeHints(source.config)
   const share = options.cores.share(settings, warnings)
   const { threads } = share
+  const file = readNetworkFile(bytes, new Set(source.config.input.map(({ name }) => name)))
   const sessions = await openSessions(
-    { ...options, model: bytes, resolve, settings, hints, threads },
+    { ...options, model: file.model, resolve, settings, hints, threads },
     warnings,
   )
   const leave = options.cores.take(share, warnings)
@@ -72,17 +83,26 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
     for (const { session } of sessions) session.dispose()
   }
   try {
-    const network = (sessions[0] as PlacedSession).session
+    const { session } = sessions[0] as PlacedSession
+    const network = describeNetwork(session, file)
     const placements = sessions.map(({ placement }) => placement)
-    const defaults = { maxBatchSize: options.maxBatchSize }
-    const config = completeConfig(source, model.name, network, placements, defaults)
+    const complete = (maxBatchSize: number): ModelConfig =>
+      completeConfig(source, model.name, network, placements, { maxBatchSize })
+    let config = complete(options.maxBatchSize)
+    if (config.maxBatchSize > 0 && !source.has('max_batch_size')) {
+      const why = await whyNotBatched(session, network, sampleDims(config))
+      if (why !== null) {
+        warnings.push(`max_batch_size is 0: requests cannot share a batch, ${why}`)
+        config = complete(0)
+      }
+    }
     const beside = confinedResolver(model.folder)
-    const signature = buildSignature(config, network, await readLabels(config, beside))
+    const signature = buildSignature(config, network, await readLabels(config, beside), file.defaults)
     const contract = (await options.readContract?.(resolve, signature)) ?? null
     const samples = await warmupSamples(source, config, signature, beside, warnings)
     const policy = readPolicy(source, config, options.policy)
     instances.push(...createInstances(sessions, signature.maxBatchSize > 0))
-    for (const instance of instances) await runWarmup(instance, samples)
+    for (const instance of instances) await runWarmup(instance, samples, warnings)
     const scheduler = new ModelScheduler<EnginePayload, EngineResult>({
       policy,
       runners: instances,
@@ -144,6 +164,21 @@ async function readNetwork(
     'MODEL_INVALID',
     `expected an ONNX model in ${JSON.stringify(fileName)}, found an empty file`,
   )
+}
+
+/** The session's inputs and outputs with what only the file tells of them. */
+function describeNetwork({ inputs, outputs }: ModelSession, { unranked }: NetworkFile): Network {
+  const describe = (tensors: Network['inputs']): Network['inputs'] =>
+    tensors.map((tensor) =>
+      tensor.shape.length === 0 && unranked.has(tensor.name) ? { ...tensor, unranked: true } : tensor,
+    )
+  return { inputs: describe(inputs), outputs: describe(outputs) }
+}
+
+/** Sizes of one row of each input that the first warm-up sample has. */
+function sampleDims({ modelWarmup }: ModelConfig): Map<string, number[]> {
+  const inputs = Object.entries(modelWarmup[0]?.inputs ?? {})
+  return new Map(inputs.map(([name, { dims }]) => [name, dims.map(Number)]))
 }
 
 function createInstances(sessions: readonly PlacedSession[], batched: boolean): EngineInstance[] {

@@ -7,6 +7,7 @@ import type { ModelConfig } from '../generated/model_config.js'
 import type { Network } from './config/complete.js'
 import { fromConfigType } from './datatypes.js'
 import { SentinodeError } from '../errors.js'
+import type { DefaultValue } from './network-file.js'
 
 export interface SignatureTensor {
   readonly name: string
@@ -17,10 +18,14 @@ export interface SignatureTensor {
   readonly reshape: readonly number[] | null
   /** Position among the session's inputs or outputs. */
   readonly index: number
+  /** Whether it may have any number of dimensions; `dims` says nothing then. */
+  readonly unranked?: boolean
 }
 
 export interface SignatureInput extends SignatureTensor {
   readonly optional: boolean
+  /** What the network is given where a request leaves the input out. */
+  readonly value?: DefaultValue
 }
 
 export interface SignatureOutput extends SignatureTensor {
@@ -40,16 +45,24 @@ export interface ModelSignature {
 /**
  * @param config completed, so that its names and types are the network's
  * @param labels by output name
+ * @param defaults values of inputs that a request may leave out, by name
  */
 export function buildSignature(
   config: ModelConfig,
   network: Network,
   labels: ReadonlyMap<string, readonly string[]>,
+  defaults: ReadonlyMap<string, DefaultValue> = new Map(),
 ): ModelSignature {
   return {
     name: config.name,
     maxBatchSize: config.maxBatchSize,
-    inputs: config.input.map((input) => ({ ...tensor(input, network.inputs), optional: input.optional })),
+    inputs: config.input.map((input) => {
+      const value = defaults.get(input.name)
+      const described = tensor(input, network.inputs)
+      return value === undefined
+        ? { ...described, optional: input.optional }
+        : { ...described, optional: true, value }
+    }),
     outputs: config.output.map((output) => ({
       ...tensor(output, network.outputs),
       labels: labels.get(output.name) ?? null,
@@ -65,12 +78,14 @@ function tensor(
   const dataType = fromConfigType(given.dataType)
   if (index < 0 || dataType === null)
     throw new SentinodeError('INTERNAL', 'the configuration is not completed')
-  const scalar = network[index]?.shape.length === 0
+  const unranked = network[index]?.unranked === true
+  const scalar = !unranked && network[index]?.shape.length === 0
   return {
     name: given.name,
     dataType,
     dims: given.dims.map(Number),
     reshape: scalar ? [] : (given.reshape?.shape.map(Number) ?? null),
     index,
+    ...(unranked && { unranked }),
   }
 }

@@ -1,7 +1,8 @@
 /**
  * The runs that end loading, so that what a provider cannot run is found then and not at the first
  * request: the samples of `model_warmup`, and zeros for every other batch size in use. Sizes that the
- * network leaves open are taken from the first sample; without one there is nothing to run.
+ * network leaves open are taken from the first sample; without one there is nothing to run. A sample that
+ * was asked for must run; zeros may be what a good network cannot take (text that it reads as numbers).
  */
 import type { FileResolver } from '../compiler/resolver.js'
 import { isSentinodeError, SentinodeError, type ErrorCode } from '../errors.js'
@@ -22,6 +23,8 @@ export interface WarmupSample {
   readonly rows: number
   /** How often it is run. */
   readonly count: number
+  /** Whether the configuration has it. */
+  readonly configured: boolean
 }
 
 /**
@@ -40,8 +43,10 @@ export async function warmupSamples(
   for (const [i, warmup] of config.modelWarmup.entries()) {
     samples.push(await configured(source, warmup, `model_warmup[${i}]`, signature, resolver))
   }
-  const known = signature.inputs.map((input) => knownDims(input, config))
-  const open = signature.inputs.find((_, i) => known[i] === null)
+  // What has a value of its own is left to it.
+  const given = signature.inputs.filter((input) => input.value === undefined)
+  const known = given.map((input) => knownDims(input, config))
+  const open = given.find((_, i) => known[i] === null)
   if (open !== undefined) {
     warnings.push(
       `no warm-up: input ${JSON.stringify(open.name)} has variable dimensions and model_warmup no sample`,
@@ -50,8 +55,8 @@ export async function warmupSamples(
   }
   for (const rows of batchSizes(config)) {
     if (samples.some((sample) => sample.rows === rows)) continue
-    const inputs = signature.inputs.map((input, i) => tensor(signature, input, known[i] ?? [], rows, zeros))
-    samples.push(sample(signature, `zeros of batch size ${rows}`, inputs, 1))
+    const inputs = given.map((input, i) => tensor(signature, input, known[i] ?? [], rows, zeros))
+    samples.push(sample(signature, `zeros of batch size ${rows}`, inputs, 1, false))
   }
   return samples
 }
@@ -63,19 +68,26 @@ function knownDims(input: SignatureInput, config: ModelConfig): readonly bigint[
   return Object.hasOwn(inputs, input.name) ? (inputs[input.name]?.dims ?? null) : null
 }
 
-/** Runs all samples on one instance. Rejects with the code of the first failure. */
-export async function runWarmup(instance: EngineInstance, samples: readonly WarmupSample[]): Promise<void> {
-  for (const { name, payload, rows, count } of samples) {
+/**
+ * Runs all samples on one instance. Rejects with the code of the first failure of a configured one; `warnings`
+ * are told of others.
+ */
+export async function runWarmup(
+  instance: EngineInstance,
+  samples: readonly WarmupSample[],
+  warnings: string[],
+): Promise<void> {
+  for (const { name, payload, rows, count, configured } of samples) {
     for (let run = 0; run < count; run++) {
       const { outcomes } = await instance.start([{ payload, rows, deadline: Infinity }]).done
       const outcome = outcomes[0]
       if (outcome?.kind === 'ok') continue
       const cause = outcome?.kind === 'failed' ? outcome.error : null
       const code: ErrorCode = isSentinodeError(cause) ? cause.code : 'MODEL_RUN_FAILED'
-      throw new SentinodeError(
-        code,
-        `warm-up ${JSON.stringify(name)} failed: ${cause?.message ?? 'it did not run'}`,
-      )
+      const what = `warm-up ${JSON.stringify(name)} failed: ${cause?.message ?? 'it did not run'}`
+      if (configured) throw new SentinodeError(code, what)
+      const warning = `${what}; it is served all the same: give model_warmup a sample that it takes`
+      if (!warnings.includes(warning)) warnings.push(warning)
     }
   }
 }
@@ -118,6 +130,7 @@ async function configured(
       warmup.name,
       inputs.map((input, i) => ({ input, data: data[i] as Uint8Array })),
       Math.max(1, warmup.count),
+      true,
     )
   } catch (error) {
     if (!isSentinodeError(error) || error.code !== 'INVALID_REQUEST') throw error
@@ -174,6 +187,7 @@ function sample(
   name: string,
   tensors: readonly Tensor[],
   count: number,
+  configured: boolean,
 ): WarmupSample {
   const checked = checkRequest(signature, {
     modelName: signature.name,
@@ -185,5 +199,5 @@ function sample(
     rawInputContents: tensors.map(({ data }) => data),
   })
   const { inputs, shapes, outputIndices, rows } = checked
-  return { name, payload: { inputs, shapes, outputs: outputIndices }, rows, count }
+  return { name, payload: { inputs, shapes, outputs: outputIndices }, rows, count, configured }
 }

@@ -174,6 +174,17 @@ test('weights that a caller may replace stay replaceable', async (t) => {
     compiled.graph.node.some((n) => n.input.includes(weight.name)),
     'its value is used when the model runs',
   )
+  // Where nobody will replace them they are weights like others.
+  const options = { target: 'cpu', resolve: noFiles, constantInitializers: true } as const
+  const constant = decodeModel((await compile(encodeModel(model), options)).model)
+  t.deepEqual(
+    constant.graph.node.map((n) => n.opType),
+    ['Region4D'],
+  )
+  t.deepEqual(
+    constant.graph.input.map((v) => v.name),
+    ['x'],
+  )
 })
 
 test('operators inside the branches of an If are lowered, and see values from outside', async (t) => {

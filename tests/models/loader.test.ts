@@ -145,14 +145,29 @@ test('Every instance is warmed up with every batch size in use before a model is
   })
 })
 
-test('A model whose warm-up fails is unavailable with the reason, and nothing stays open', async (t) => {
+test('A model whose configured warm-up fails is unavailable with the reason, and nothing stays open', async (t) => {
+  const config =
+    'max_batch_size: 4 model_warmup { name: "w" batch_size: 4 inputs { key: "x" value { data_type: TYPE_UINT8 dims: 2 zero_data: true } } }'
   const { engine, reason } = await load(
     t,
-    { 'm/1/model.onnx': 'x' },
+    { 'm/1/model.onnx': 'x', 'm/config.pbtxt': config },
     { ...BATCHABLE, failsWhen: (entry) => entry.rows === 4 },
   )
-  t.is(reason, 'MODEL_RUN_FAILED: warm-up "zeros of batch size 4" failed: it fails')
+  t.is(reason, 'MODEL_RUN_FAILED: warm-up "w" failed: it fails')
   t.deepEqual(engine.disposed, ['instance 0_cpu_0_0', 'session 0'])
+})
+
+test('A model that cannot take zeros is served, and one warning for all instances says so', async (t) => {
+  const config = 'instance_group { count: 2 kind: KIND_CPU }'
+  const { models, warnings } = await load(
+    t,
+    { 'm/1/model.onnx': 'x', 'm/config.pbtxt': config },
+    { ...BATCHABLE, failsWhen: (entry) => entry.rows === 4 },
+  )
+  t.true(models.allReady)
+  t.deepEqual(warnings, [
+    'warm-up "zeros of batch size 4" failed: it fails; it is served all the same: give model_warmup a sample that it takes',
+  ])
 })
 
 test('Warm-up samples come from zeros, chance and files', async (t) => {

@@ -18,10 +18,15 @@ import { isGpu, type Target } from '../../targets.js'
 import { toConfigType } from '../datatypes.js'
 import type { ConfigSource } from './source.js'
 
+/** An input or output of the session. A scalar and a value of unknown rank both have the shape []. */
+export interface NetworkTensor extends NativeTensorInfo {
+  readonly unranked?: boolean
+}
+
 /** Inputs and outputs of the session, in its order. */
 export interface Network {
-  readonly inputs: readonly NativeTensorInfo[]
-  readonly outputs: readonly NativeTensorInfo[]
+  readonly inputs: readonly NetworkTensor[]
+  readonly outputs: readonly NetworkTensor[]
 }
 
 export interface ResolvedPlacement {
@@ -48,7 +53,8 @@ export function completeConfig(
     given.output.length === 0
       ? network.outputs
       : given.output.map((output, i) => find(source, network.outputs, output.name, `output[${i}].name`))
-  const fixed = [...network.inputs, ...outputs].find((tensor) => tensor.shape[0] !== -1)
+  const all = [...network.inputs, ...outputs]
+  const fixed = all.find((tensor) => tensor.shape[0] !== -1 && tensor.unranked !== true)
   if (given.maxBatchSize > 0 && fixed !== undefined) {
     const first = fixed.shape[0] === undefined ? 'is a scalar' : `has dimension 0 fixed at ${fixed.shape[0]}`
     throw source.invalid(
@@ -58,7 +64,7 @@ export function completeConfig(
     )
   }
   const completes = given.input.length === 0 || given.output.length === 0
-  const batchable = fixed === undefined && network.inputs.length > 0
+  const batchable = all.every((tensor) => tensor.shape[0] === -1) && network.inputs.length > 0
   const maxBatchSize =
     completes && !source.has('max_batch_size') && batchable ? defaults.maxBatchSize : given.maxBatchSize
   const batched = maxBatchSize > 0
@@ -110,17 +116,17 @@ function completeOutputs(source: ConfigSource, outputs: Network['outputs'], batc
   const given = source.config.output
   if (given.length === 0) return outputs.map((tensor) => ModelOutput.create(describe(tensor, batched)))
   given.forEach((output, i) => {
-    checkTensor(source, output, outputs[i] as NativeTensorInfo, batched, `output[${i}]`)
+    checkTensor(source, output, outputs[i] as NetworkTensor, batched, `output[${i}]`)
   })
   return given
 }
 
 /** Triton's form has at least one dimension: a tensor without one is [1], reshaped to []. */
 function describe(
-  tensor: NativeTensorInfo,
+  tensor: NetworkTensor,
   batched: boolean,
 ): Pick<ModelInput, 'name' | 'dataType' | 'dims' | 'reshape'> {
-  const dims = tensor.shape.slice(batched ? 1 : 0).map(BigInt)
+  const dims = tensor.unranked === true ? [-1n] : tensor.shape.slice(batched ? 1 : 0).map(BigInt)
   return {
     name: tensor.name,
     dataType: toConfigType(tensor.dataType),
@@ -132,10 +138,10 @@ function describe(
 
 function find(
   source: ConfigSource,
-  tensors: readonly NativeTensorInfo[],
+  tensors: readonly NetworkTensor[],
   name: string,
   path: string,
-): NativeTensorInfo {
+): NetworkTensor {
   const found = tensors.find((tensor) => tensor.name === name)
   if (found !== undefined) return found
   const names = tensors.map((tensor) => JSON.stringify(tensor.name)).join(', ')
@@ -145,7 +151,7 @@ function find(
 function checkTensor(
   source: ConfigSource,
   given: ModelInput | ModelOutput,
-  tensor: NativeTensorInfo,
+  tensor: NetworkTensor,
   batched: boolean,
   path: string,
 ): void {
@@ -153,6 +159,7 @@ function checkTensor(
   if (given.dataType !== type) {
     throw source.invalid(`${path}.data_type`, `${DataType[type]} as in the network`, DataType[given.dataType])
   }
+  if (tensor.unranked === true) return
   const network = tensor.shape.slice(batched ? 1 : 0)
   if (tensor.shape.length === 0 && given.dims.every((dim) => dim === 1n)) return
   const shape = given.reshape?.shape ?? given.dims

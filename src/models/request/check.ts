@@ -49,7 +49,7 @@ export function checkRequest(signature: ModelSignature, request: DecodedRequest)
     shapes[expected.index] = networkShape(signature, expected, shape)
     bytes += data.byteLength
   })
-  refuseGaps(signature, inputs)
+  fillGaps(signature, inputs, shapes)
   const outputIndices = [...new Set(outputs.map(({ output }) => output.index))].sort((a, b) => a - b)
   return {
     inputs,
@@ -171,6 +171,7 @@ function checkShape(
     )
   }
   const batch = signature.maxBatchSize > 0 ? 1 : 0
+  if (expected.unranked === true && !shape.includes(-1)) return
   const sameRank = shape.length === expected.dims.length + batch
   if (sameRank && shape.includes(-1)) throw wildcard(signature, input)
   if (sameRank && expected.dims.every((dim, i) => dim === -1 || dim === shape[i + batch])) return
@@ -242,7 +243,17 @@ function holdsBooleans(data: Uint8Array): boolean {
   return true
 }
 
-function refuseGaps(signature: ModelSignature, inputs: readonly (Uint8Array | undefined)[]): void {
+/** Gives what was left out the network's own value, where there is one. */
+function fillGaps(
+  signature: ModelSignature,
+  inputs: (Uint8Array | undefined)[],
+  shapes: (readonly number[])[],
+): void {
+  for (const { index, value } of signature.inputs) {
+    if (value === undefined || inputs[index] !== undefined) continue
+    inputs[index] = value.data
+    shapes[index] = value.shape
+  }
   const left = signature.inputs.find((input) => inputs[input.index] === undefined)
   if (left === undefined) return
   throw invalid(

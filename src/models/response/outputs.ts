@@ -32,8 +32,19 @@ export function buildOutputs(
 }
 
 function clientShape(signature: ModelSignature, output: SignatureOutput, shape: readonly number[]): number[] {
+  if (output.unranked === true) return shape.length === 0 ? [1] : [...shape]
   if (output.reshape === null) return [...shape]
   const batched = signature.maxBatchSize > 0
   const inner = applyReshape(batched ? shape.slice(1) : shape, output.reshape, output.dims)
-  return batched ? [shape[0] ?? 0, ...inner] : inner
+  const given = batched ? [shape[0] ?? 0, ...inner] : inner
+  if (count(given) === count(shape)) return given
+  throw new SentinodeError(
+    'MODEL_RUN_FAILED',
+    `output ${JSON.stringify(output.name)}: ${count(given)} elements of shape [${given.join(', ')}] were ` +
+      `expected, the network answered shape [${shape.join(', ')}]`,
+  )
+}
+
+function count(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1)
 }

@@ -16,7 +16,7 @@ export interface FakeEngine {
   readonly createSession: CreateSession
   readonly compiled: CompileTask[]
   readonly sessions: NativeSessionOptions[]
-  /** Rows of every batch, by the instance that ran it. */
+  /** Rows of every batch, by the instance that ran it; not those of the try whether rows are rows. */
   readonly batches: [instance: string, entries: readonly BatchEntry<EnginePayload>[]][]
   /** Instances and sessions in the order in which they were disposed. */
   readonly disposed: string[]
@@ -50,7 +50,8 @@ export function fakeEngine(network: FakeNetwork): FakeEngine {
       return Promise.resolve({
         inputs: tensors(network.inputs),
         outputs: tensors(network.outputs),
-        createInstance: (name) => instance(engine, network, name),
+        createInstance: (name) =>
+          instance(name === 'rows' ? { ...engine, batches: [], disposed: [] } : engine, network, name),
         dispose: () => {
           engine.disposed.push(`session ${id}`)
         },
