@@ -24,6 +24,8 @@ export class Emitter {
   private readonly vectors = new Map<string, string>()
   private readonly reshapes = new Map<string, string>()
   private readonly sizes = new Map<string, Extent>()
+  /** The node of the original graph that new nodes serve: errors of a run name them after it. */
+  origin: string | null = null
   private readonly shapeValues = new Map<string, string>()
 
   /** `prefix` begins the name of every value made. */
@@ -40,7 +42,7 @@ export class Emitter {
   /** Emits an operator with one output, under a fresh name unless `output` gives one. */
   op(opType: string, input: readonly string[], attributes: Attributes = {}, output?: string): string {
     const value = output ?? this.graph.fresh(`${this.prefix}_${opType}`)
-    const name = this.graph.fresh(`${value}_node`)
+    const name = this.graph.fresh(this.origin === null ? `${value}_node` : `${this.origin}/${opType}`)
     const node = makeNode(opType, input, [value], attributes, { name })
     this.nodes.push(node)
     this.made.add(node)

@@ -1,5 +1,6 @@
 /** Errors of the addon carry a code; here they become the errors that everyone else knows. */
 import { ERRORS, SentinodeError, type ErrorCode } from '../errors.js'
+import { readable } from './messages.js'
 
 function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(ERRORS, code)
@@ -7,7 +8,7 @@ function isErrorCode(code: unknown): code is ErrorCode {
 
 /** A code that src/errors.ts does not list is a fault of ours. */
 export function codedError(code: unknown, message: string, cause?: unknown): SentinodeError {
-  return new SentinodeError(isErrorCode(code) ? code : 'INTERNAL', message, { cause })
+  return new SentinodeError(isErrorCode(code) ? code : 'INTERNAL', readable(message), { cause })
 }
 
 export function fromAddon(error: unknown): Error {

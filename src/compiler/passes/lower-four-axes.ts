@@ -68,6 +68,7 @@ export function lowerFourAxes(graph: Graph, shapes: Shapes, fastTaps: boolean, r
   const readBefore = new Set(graph.nodes.flatMap((node) => [...readNames(node)]))
 
   for (const node of graph.nodes) {
+    emit.origin = node.name || (node.output[0] ?? '')
     for (const body of subgraphs(node)) {
       const inner = graph.subgraph(body)
       lowerFourAxes(inner, shapes.within(inner), fastTaps, report)
