@@ -11,6 +11,7 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/external_buffer.h"
 #include "core/base/cancel.h"
 #include "core/imaging/preprocess.h"
 
@@ -21,10 +22,6 @@ using imaging::PreprocessOptions;
 using imaging::PreprocessReport;
 
 constexpr int64_t kLargestSide = 1 << 15;
-
-struct FreeFloats {
-  void operator()(float* block) const { std::free(block); }
-};
 
 std::vector<double> GetNumbers(const Napi::Object& from, const char* name, size_t count) {
   const Napi::Value value = from.Get(name);
@@ -161,13 +158,15 @@ class PreprocessWorker final : public Napi::AsyncWorker {
     }
     size_ = static_cast<size_t>(size.value());
     constexpr size_t kLargest = SIZE_MAX / sizeof(float) / 2;
-    if (size_ <= kLargest) out_.reset(static_cast<float*>(std::malloc(size_ * sizeof(float))));
+    if (size_ <= kLargest) {
+      out_.reset(static_cast<uint8_t*>(std::malloc(size_ * sizeof(float))), std::free);
+    }
     if (out_ == nullptr) {
       result_ = Status("MEMORY_LIMIT", "no memory for a tensor of the grid's size");
       return;
     }
     const CancelScope scope(cancelled_.get());
-    result_ = imaging::Preprocess(options_, out_.get());
+    result_ = imaging::Preprocess(options_, reinterpret_cast<float*>(out_.get()));
   }
 
   void OnOK() override {
@@ -176,12 +175,20 @@ class PreprocessWorker final : public Napi::AsyncWorker {
       deferred_.Reject(ToError(env, result_.status()).Value());
       return;
     }
-    float* const data = out_.get();
-    const auto memory = Napi::ArrayBuffer::New(
-        env, data, size_ * sizeof(float),
-        [](Napi::Env, void* block) { FreeFloats()(static_cast<float*>(block)); });
-    out_.release();  // the finalizer frees it
-    const PreprocessReport& report = result_.value();
+    try {
+      deferred_.Resolve(ToObject(env, result_.value()));
+    } catch (const Napi::Error& error) {
+      // Thrown out of here it would end the process, and nobody would hear of the exam.
+      const Status status("MEMORY_LIMIT", "the grid fits into no Buffer: " + error.Message());
+      deferred_.Reject(ToError(env, status).Value());
+    }
+  }
+
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Object ToObject(Napi::Env env, const PreprocessReport& report) {
+    const auto bytes = ExternalBuffer(env, std::move(out_), size_ * sizeof(float));
     std::vector<double> offsets;
     std::vector<double> scales;
     for (const imaging::Rescaling& rescaling : report.rescaling) {
@@ -189,22 +196,19 @@ class PreprocessWorker final : public Napi::AsyncWorker {
       scales.push_back(rescaling.scale);
     }
     Napi::Object object = Napi::Object::New(env);
-    object["data"] = Napi::Float32Array::New(env, size_, memory, 0);
+    object["data"] = Napi::Float32Array::New(env, size_, bytes.ArrayBuffer(), bytes.ByteOffset());
     object["offsets"] = ToArray(env, offsets);
     object["scales"] = ToArray(env, scales);
     object["phaseMeans"] = ToArray(env, report.phase_means);
     object["outsideFraction"] = Napi::Number::New(env, report.outside_fraction);
-    deferred_.Resolve(object);
+    return object;
   }
 
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
-
- private:
   Napi::Promise::Deferred deferred_;
   PreprocessOptions options_;
   Napi::ObjectReference samples_;  // keeps the memory that options_ points into
   std::shared_ptr<std::atomic<bool>> cancelled_;
-  std::unique_ptr<float, FreeFloats> out_;
+  std::shared_ptr<uint8_t> out_;
   size_t size_ = 0;
   Result<PreprocessReport> result_{Status("INTERNAL", "the worker did not run")};
 };

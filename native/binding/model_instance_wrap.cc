@@ -60,14 +60,17 @@ Napi::Value ModelInstanceWrap::Execute(const Napi::CallbackInfo& info) {
   BatchArgument argument = ReadBatch(RequireObject(info, 0, "batch"));
   if (!instance_) ThrowIfError(env, {"DISPOSED", "the instance was disposed"});
   const double id = next_id_++;
+  // Before anybody reads them: what fails here must not leave a run without its inputs.
+  pending_.emplace(id, Pending{nullptr, Napi::Persistent(argument.views)});
   // Events are run by this thread, so none can come before the batch is noted below.
   auto execution = instance_->Execute(std::move(argument.batch), [this, id](BatchResult result) {
     auto shared = std::make_shared<BatchResult>(std::move(result));
     dispatcher_->Post(
         [this, id, shared](Napi::Env event) { Settle(event, id, std::move(*shared)); });
   });
+  if (!execution.ok()) pending_.erase(id);
   ThrowIfError(env, execution.status());
-  pending_.emplace(id, Pending{std::move(execution.value()), Napi::Persistent(argument.views)});
+  pending_[id].execution = std::move(execution.value());
   Begin(env);
   return Napi::Number::New(env, id);
 }

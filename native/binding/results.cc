@@ -1,7 +1,11 @@
 #include "binding/results.h"
 
-#include <memory>
+#include <new>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "binding/external_buffer.h"
 
 namespace sentinode {
 namespace {
@@ -10,17 +14,10 @@ namespace {
 constexpr size_t kCopyBytes = 4096;
 
 Napi::Value ToBuffer(Napi::Env env, const Output& output) {
-  const uint8_t* const data = output.data.get();
-  if (output.size <= kCopyBytes) return Napi::Buffer<uint8_t>::Copy(env, data, output.size);
-  auto keep = std::make_unique<std::shared_ptr<const uint8_t>>(output.data);
-  auto buffer = Napi::Buffer<uint8_t>::New(
-      env, const_cast<uint8_t*>(data), output.size,
-      [](Napi::Env, uint8_t*, std::shared_ptr<const uint8_t>* kept) {
-        const std::unique_ptr<std::shared_ptr<const uint8_t>> owned(kept);
-      },
-      keep.get());
-  keep.release();  // the finalizer takes it back
-  return buffer;
+  if (output.size <= kCopyBytes) {
+    return Napi::Buffer<uint8_t>::Copy(env, output.data.get(), output.size);
+  }
+  return ExternalBuffer(env, output.data, output.size);
 }
 
 Napi::Object ToObject(Napi::Env env, const Output& output) {
@@ -48,19 +45,40 @@ const char* KindName(OutcomeKind kind) {
   return "failed";
 }
 
+Napi::Object Failed(Napi::Env env, const std::string& code, const std::string& message) {
+  Napi::Object object = Napi::Object::New(env);
+  object["kind"] = Napi::String::New(env, KindName(OutcomeKind::kFailed));
+  object["code"] = Napi::String::New(env, code);
+  object["message"] = Napi::String::New(env, message);
+  return object;
+}
+
+Napi::Object Answer(Napi::Env env, const std::vector<Output>& outputs) {
+  Napi::Array array = Napi::Array::New(env, outputs.size());
+  for (uint32_t i = 0; i < outputs.size(); ++i) array[i] = ToObject(env, outputs[i]);
+  Napi::Object object = Napi::Object::New(env);
+  object["kind"] = Napi::String::New(env, KindName(OutcomeKind::kOk));
+  object["outputs"] = array;
+  return object;
+}
+
+// A request whose answer does not fit into JavaScript fails alone: an exception here would leave
+// its whole batch without an answer.
 Napi::Object ToObject(Napi::Env env, const Outcome& outcome) {
+  if (outcome.kind == OutcomeKind::kOk) {
+    try {
+      return Answer(env, outcome.outputs);
+    } catch (const Napi::Error& error) {
+      return Failed(env, "MEMORY_LIMIT", "an output fits into no Buffer: " + error.Message());
+    } catch (const std::bad_alloc&) {
+      return Failed(env, "MEMORY_LIMIT", "the machine has no memory left for this answer");
+    }
+  }
+  if (outcome.kind == OutcomeKind::kFailed) {
+    return Failed(env, outcome.status.code(), outcome.status.message());
+  }
   Napi::Object object = Napi::Object::New(env);
   object["kind"] = Napi::String::New(env, KindName(outcome.kind));
-  if (outcome.kind == OutcomeKind::kOk) {
-    Napi::Array outputs = Napi::Array::New(env, outcome.outputs.size());
-    for (uint32_t i = 0; i < outcome.outputs.size(); ++i) {
-      outputs[i] = ToObject(env, outcome.outputs[i]);
-    }
-    object["outputs"] = outputs;
-  } else if (outcome.kind == OutcomeKind::kFailed) {
-    object["code"] = Napi::String::New(env, outcome.status.code());
-    object["message"] = Napi::String::New(env, outcome.status.message());
-  }
   return object;
 }
 

@@ -6,6 +6,7 @@ target_sources(sentinode PRIVATE
   native/binding/ceiling.cc
   native/binding/dispatcher.cc
   native/binding/errors.cc
+  native/binding/external_buffer.cc
   native/binding/imaging.cc
   native/binding/model_instance_wrap.cc
   native/binding/results.cc

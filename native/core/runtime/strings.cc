@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
 
 namespace sentinode {
 namespace {
@@ -45,7 +46,12 @@ void AppendStrings(ByteView bytes, std::vector<std::string>& elements) {
 Output EncodeStrings(const std::string& content, const size_t* offsets, size_t count) {
   const auto end = [&](size_t i) { return i + 1 < count ? offsets[i + 1] : content.size(); };
   Output output;
-  for (size_t i = 0; i < count; ++i) output.size += kPrefix + (end(i) - offsets[i]);
+  for (size_t i = 0; i < count; ++i) {
+    if (end(i) - offsets[i] > UINT32_MAX) {
+      throw std::length_error("an element of a BYTES output is longer than its length can say");
+    }
+    output.size += kPrefix + (end(i) - offsets[i]);
+  }
   const std::shared_ptr<uint8_t> data = NewOutputData(output.size);
   uint8_t* to = data.get();
   for (size_t i = 0; i < count; ++i) {
