@@ -5,7 +5,8 @@ import { fail, run, succeeds } from './steps.mjs'
 // ocl-icd-opencl-dev: libdnnl-dev's CMake file asks for OpenCL and only recommends the package.
 const build = ['g++', 'make', 'cmake', 'libdnnl-dev', 'ocl-icd-opencl-dev']
 // dicom3tools: dciodvfy, the judge of the DICOM that is written. dcm2niix: reads simulated exams as others do.
-const test = ['libgtest-dev', 'dicom3tools', 'dcm2niix']
+// strace: which files and sockets the daemon opens. binutils: what the linker wrote.
+const test = ['libgtest-dev', 'dicom3tools', 'dcm2niix', 'strace', 'binutils']
 
 function installed(name) {
   return succeeds('dpkg-query', ['--show', '--showformat=${Version}', name])

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <mutex>
@@ -43,7 +44,14 @@ std::optional<std::string> OneDnnVersion() {
 #endif
 }
 
+// From 1.30 on the library keeps a database below the user's cache folder, writes a log into the
+// temporary one and knows a host to send them to, unless this is set while it loads
+// (onnxruntime/core/platform/posix/telemetry.cc). Whatever the user has set: exams pass through
+// here.
+void SwitchTelemetryOff() { setenv("ORT_DISABLE_TELEMETRY", "1", 1); }
+
 Result<std::unique_ptr<Runtime>> Open(const std::filesystem::path& file) {
+  SwitchTelemetryOff();
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return Status("RUNTIME_NOT_FOUND",
