@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/cancel.h"
+#include "core/base/denormals.h"
 
 namespace sentinode::imaging {
 
@@ -18,6 +19,7 @@ bool ParallelFor(int64_t count, int threads, const Body& body) {
   std::atomic<int64_t> next{0};
   const std::atomic<bool>* cancel = current_cancel_flag;
   const auto work = [&] {
+    const FlushDenormals flush;
     for (;;) {
       const int64_t index = next.fetch_add(1, std::memory_order_relaxed);
       if (index >= count || CancelRequested()) return;

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base/denormals.h"
 #include "core/imaging/geometry.h"
 #include "core/imaging/kernels.h"
 #include "core/imaging/parallel.h"
@@ -197,6 +198,7 @@ Result<int64_t> PreprocessSize(const PreprocessOptions& options) {
 
 Result<PreprocessReport> Preprocess(const PreprocessOptions& options, float* out) {
   if (Result<int64_t> size = PreprocessSize(options); !size.ok()) return size.status();
+  const FlushDenormals flush;
   const Affine map = Multiply(*Invert(options.volume.affine), options.grid.affine);
   const Resampler resampler(options.volume, options.grid.extent, map, options.phases,
                             options.outside.nearest);

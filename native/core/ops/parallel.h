@@ -10,6 +10,8 @@
 #include <omp.h>
 #endif
 
+#include "core/base/denormals.h"
+
 #ifdef __SANITIZE_THREAD__
 extern "C" void __tsan_acquire(void* address);
 extern "C" void __tsan_release(void* address);
@@ -103,6 +105,7 @@ void ParallelFor(int64_t count, const Body& body) {
 #pragma omp parallel if (count > 1)
 #endif
   {
+    const FlushDenormals flush;
     team.Begin();
 #ifdef _OPENMP
 #pragma omp for schedule(static) nowait
@@ -121,6 +124,7 @@ void ParallelForDynamic(int64_t count, const Body& body) {
 #pragma omp parallel if (count > 1)
 #endif
   {
+    const FlushDenormals flush;
     team.Begin();
 #ifdef _OPENMP
 #pragma omp for schedule(dynamic) nowait
@@ -140,6 +144,7 @@ void ParallelTeam([[maybe_unused]] int threads, const Body& body) {
 #pragma omp parallel num_threads(threads)
 #endif
   {
+    const FlushDenormals flush;
     team.Begin();
     team.Do(body);
     team.End();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/base/cancel.h"
+#include "core/base/denormals.h"
 #include "core/ops/onednn.h"
 #include "core/ops/parallel.h"
 #include "core/ops/precision.h"
@@ -108,6 +109,7 @@ Result<std::unique_ptr<Layers>> LoadQuickest(const std::string& plan_text,
 Result<std::unique_ptr<Region>> Region::Create(const std::string& plan_text,
                                                const RegionOptions& options) {
   const ThreadScope scope(options.threads);
+  const FlushDenormals flush;
   PinThreads(options.threads);
   Result<std::unique_ptr<Layers>> layers = LoadQuickest(plan_text, options);
   if (!layers.ok()) return layers.status();
@@ -165,6 +167,7 @@ Status Region::Run(const Program& program, int64_t rows, const std::vector<const
                    const std::vector<float*>& outputs) {
   const int threads = layers_->threads;
   const ThreadScope scope(threads);
+  const FlushDenormals flush;
   PinThreads(threads);
   const int64_t beside = threads > 1 ? rows / threads * threads : 0;
   if (beside > 0) {

@@ -8,6 +8,7 @@
 
 #include "core/base/cancel.h"
 #include "core/base/clock.h"
+#include "core/base/denormals.h"
 #include "core/base/guard.h"
 #include "core/base/operator_failure.h"
 #include "core/runtime/batch_slot.h"
@@ -189,6 +190,7 @@ void ModelInstance::Settle(Execution& execution, std::vector<size_t>& keep) {
 
 void ModelInstance::RunLoop() {
   pthread_setname_np(pthread_self(), "sn-run");
+  const FlushDenormals flush;
 #ifdef _OPENMP
   omp_set_num_threads(session_->threads());
 #endif
