@@ -72,7 +72,7 @@ export const ERRORS = define({
   MODEL_RUN_FAILED: { status: 'INTERNAL', meaning: 'ONNX Runtime failed while it ran the model.' },
   MEMORY_LIMIT: {
     status: 'RESOURCE_EXHAUSTED',
-    meaning: 'Batch memory is at its configured cap.',
+    meaning: 'Memory for batches, a run or its outputs is at its configured cap; the message says which.',
     retryable: true,
   },
   // compiler

@@ -16,6 +16,7 @@
 #include "core/base/memory.h"
 #include "core/runtime/library.h"
 #include "core/runtime/providers.h"
+#include "core/runtime/run_memory.h"
 
 namespace sentinode {
 namespace {
@@ -52,13 +53,25 @@ Napi::Value CheckGivenProvider(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), status.message());
 }
 
-void SetMemoryLimit(const Napi::CallbackInfo& info) {
-  const double bytes = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+size_t ToLimit(Napi::Env env, const char* name, double bytes) {
   if (!(bytes >= 0)) {
-    ThrowArgument(info.Env(), "bytes: expected a number, 0 or more (Infinity for no cap)");
+    ThrowArgument(env, std::string(name) + ": expected a number, 0 or more (Infinity for no cap)");
   }
   constexpr double kNoLimit = 0x1p63;
-  MemoryAccount::Process().SetLimit(bytes < kNoLimit ? static_cast<size_t>(bytes) : SIZE_MAX);
+  return bytes < kNoLimit ? static_cast<size_t>(bytes) : SIZE_MAX;
+}
+
+void SetMemoryLimit(const Napi::CallbackInfo& info) {
+  const double bytes = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  MemoryAccount::Process().SetLimit(ToLimit(info.Env(), "bytes", bytes));
+}
+
+void SetLimitsOfRuns(const Napi::CallbackInfo& info) {
+  const Napi::Object limits = RequireObject(info, 0, "limits");
+  const auto read = [&](const char* name) {
+    return ToLimit(info.Env(), name, GetNumber(limits, name));
+  };
+  SetRunLimits({read("runBytes"), read("outputBytes")});
 }
 
 Napi::Value MemoryStats(const Napi::CallbackInfo& info) {
@@ -70,6 +83,9 @@ Napi::Value MemoryStats(const Napi::CallbackInfo& info) {
   result["pageableBytes"] =
       Napi::Number::New(info.Env(), static_cast<double>(stats.pageable_bytes));
   result["limitBytes"] = Napi::Number::New(info.Env(), limit);
+  const RunMemoryStats runs = CurrentRunMemory();
+  result["runBytes"] = Napi::Number::New(info.Env(), static_cast<double>(runs.held_bytes));
+  result["keptBytes"] = Napi::Number::New(info.Env(), static_cast<double>(runs.kept_bytes));
   return result;
 }
 
@@ -85,6 +101,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["preprocess"] = Napi::Function::New(env, PreprocessAsync, "preprocess");
   exports["matrixProduct"] = Napi::Function::New(env, MatrixProductSeconds, "matrixProduct");
   exports["setMemoryLimit"] = Napi::Function::New(env, SetMemoryLimit, "setMemoryLimit");
+  exports["setRunLimits"] = Napi::Function::New(env, SetLimitsOfRuns, "setRunLimits");
   exports["memoryStats"] = Napi::Function::New(env, MemoryStats, "memoryStats");
   return exports;
 }

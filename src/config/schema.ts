@@ -61,6 +61,10 @@ export const settings = {
   'batch-memory': byteSize
     .default(2 * 2 ** 30)
     .describe('bytes of batch slots and of values of 4D regions, over all models'),
+  'run-memory': byteSize
+    .default(2 * 2 ** 30)
+    .describe('bytes that one run of a model may hold on the CPU, its outputs included'),
+  'max-output-size': byteSize.default(512 * 2 ** 20).describe('bytes of the outputs of one request'),
   'default-max-batch-size': integer(1, 4096)
     .default(4)
     .describe('max_batch_size of batchable models without a configuration'),

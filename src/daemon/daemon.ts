@@ -88,6 +88,7 @@ export class Daemon {
       await checkConfig(this.config)
       const engine = loadEngine({ onnxruntimeLibrary: this.config.onnxruntimeLibrary })
       engine.setMemoryLimit(this.config.batchMemory)
+      engine.setRunLimits({ runBytes: this.config.runMemory, outputBytes: this.config.maxOutputSize })
       this.log.info(
         { version, onnxruntime: engine.runtime.version, onednn: engine.runtime.onednn },
         'starting',

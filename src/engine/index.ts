@@ -1,9 +1,11 @@
 /** The room's door: ONNX Runtime behind the addon. */
+import { constants } from 'node:buffer'
 import type { ProviderName } from '../targets.js'
 import { callAddon } from './errors.js'
 import { loadAddon, type LoaderOptions } from './loader.js'
 import type {
   NativeMemoryStats,
+  NativeRunLimits,
   NativePreprocessOptions,
   NativePreprocessResult,
   NativeRuntimeInfo,
@@ -36,6 +38,8 @@ export interface Engine {
   matrixProduct(size: number, threads: number): number
   /** Cap on batch memory over all instances of the process, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
+  /** Bounds on each run and on the outputs of each request; see NativeRunLimits. */
+  setRunLimits(limits: NativeRunLimits): void
   memoryStats(): NativeMemoryStats
 }
 
@@ -66,6 +70,10 @@ export function loadEngine(options: Partial<LoaderOptions> = {}): Engine {
     preprocess: (preprocessOptions, signal) => preprocess(addon, preprocessOptions, signal),
     matrixProduct: (size, threads) => callAddon(() => addon.matrixProduct(size, threads)),
     setMemoryLimit: (bytes) => callAddon(() => addon.setMemoryLimit(bytes)),
+    setRunLimits: ({ runBytes, outputBytes }) =>
+      callAddon(() =>
+        addon.setRunLimits({ runBytes, outputBytes: Math.min(outputBytes, constants.MAX_LENGTH) }),
+      ),
     memoryStats: () => addon.memoryStats(),
   }
 }

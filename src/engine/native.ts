@@ -149,6 +149,18 @@ export interface NativeMemoryStats {
   readonly pageableBytes: number
   /** Infinity where there is no cap. */
   readonly limitBytes: number
+  /** What ONNX Runtime holds on the CPU: weights, runs, and outputs that somebody still reads. */
+  readonly runBytes: number
+  /** What it used and keeps for the next run. */
+  readonly keptBytes: number
+}
+
+/** In bytes; Infinity for no bound. What is over one fails with MEMORY_LIMIT, alone. */
+export interface NativeRunLimits {
+  /** What the operators and outputs of one run may hold at once. */
+  readonly runBytes: number
+  /** All outputs of one request; those that fit into no Buffer fail whatever it is. */
+  readonly outputBytes: number
 }
 
 /** One phase of the output: (1 - weight) * first + weight * second, phases of the exam from 0. */
@@ -215,5 +227,7 @@ export interface NativeAddon {
   matrixProduct(size: number, threads: number): number
   /** Cap on batch slots' memory over all instances, in bytes; Infinity for none. */
   setMemoryLimit(bytes: number): void
+  /** Of all runs of the process from now on. */
+  setRunLimits(limits: NativeRunLimits): void
   memoryStats(): NativeMemoryStats
 }

@@ -1,10 +1,12 @@
 import { Gauge, type Registry } from 'prom-client'
 
-/** Memory of batch slots over all models. */
+/** Memory of batch slots and of runs over all models. */
 export interface MemorySample {
   readonly pinnedBytes: number
   readonly pageableBytes: number
   readonly limitBytes: number
+  readonly runBytes: number
+  readonly keptBytes: number
 }
 
 const GAUGES = [
@@ -16,6 +18,12 @@ const GAUGES = [
     'Pageable memory that batch slots hold, where no GPU is in use',
     'pageableBytes',
   ],
+  [
+    'sentinode_run_memory_bytes',
+    'Memory that ONNX Runtime holds on the CPU: weights, runs, and outputs until they are sent',
+    'runBytes',
+  ],
+  ['sentinode_run_memory_kept_bytes', 'Memory of earlier runs that is kept for the next', 'keptBytes'],
 ] as const
 
 /** Gauges that are read when they are scraped; without a sample they keep their value, 0 at first. */

@@ -100,7 +100,7 @@ test('queues and memory are read when they are scraped', async (t) => {
     queues: () => [
       { model: 'net', version: '3', queuedRequests: queued, queuedBytes: 70, pendingRequests: queued + 1 },
     ],
-    memory: () => ({ pinnedBytes: 10, pageableBytes: 20, limitBytes: 30 }),
+    memory: () => ({ pinnedBytes: 10, pageableBytes: 20, limitBytes: 30, runBytes: 40, keptBytes: 50 }),
     requestMemory: () => 80,
     exams: () => ({ exams: 1, waiting: 0, bytes: 2, limitBytes: 3 }),
   })
@@ -112,6 +112,8 @@ test('queues and memory are read when they are scraped', async (t) => {
   t.is(series.get('nv_pinned_memory_pool_used_bytes'), 10)
   t.is(series.get('sentinode_pinned_bytes'), 10)
   t.is(series.get('sentinode_pageable_bytes'), 20)
+  t.is(series.get('sentinode_run_memory_bytes'), 40)
+  t.is(series.get('sentinode_run_memory_kept_bytes'), 50)
   t.is(series.get('sentinode_request_memory_bytes'), 80)
   queued = 0
   t.is((await scrape(metrics)).get(`sentinode_queue_requests{${labels}}`), 0)

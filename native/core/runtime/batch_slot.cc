@@ -6,6 +6,7 @@
 
 #include "core/runtime/ort.h"
 #include "core/runtime/ort_types.h"
+#include "core/runtime/outputs.h"
 #include "core/runtime/strings.h"
 
 namespace sentinode {
@@ -122,6 +123,7 @@ bool BatchSlot::CanRefer(const Input& input, const Batch& batch, ByteView bytes)
 }
 
 Status BatchSlot::Append(const Batch& batch, size_t index) {
+  SENTINODE_RETURN_IF_ERROR(CheckAnswerSize(*session_, batch, index));
   const Request& request = batch.requests[index];
   const auto rows = static_cast<size_t>(batched_ ? request.rows : 1);
   for (size_t i = 0; i < inputs_.size(); ++i) {

@@ -30,7 +30,8 @@ class BatchSlot {
 
   // Takes the inputs of request `index`: copies them, or refers to them where the batch is this one
   // request and they can be read where they lie. Errors: INVALID_REQUEST where a byte count does
-  // not fit the shape; the slot is then as it was.
+  // not fit the shape, MEMORY_LIMIT where the model says that the outputs will be too large; the
+  // slot is then as it was.
   Status Append(const Batch& batch, size_t index);
 
   // Takes out the requests that are not in `keep` (a subset of live(), in its order) and closes the

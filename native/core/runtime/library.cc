@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "core/runtime/ort.h"
+#include "core/runtime/run_memory.h"
 
 #ifdef SENTINODE_HAVE_ONEDNN
 #include <dnnl.h>
@@ -77,6 +78,7 @@ Result<std::unique_ptr<Runtime>> Open(const std::filesystem::path& file) {
                      OneDnnVersion()};
     // Whatever goes wrong comes back as a status, so the library itself stays silent.
     runtime->env = std::make_unique<Ort::Env>(ORT_LOGGING_LEVEL_FATAL, "sentinode").release();
+    Ort::ThrowOnError(api->RegisterAllocator(*runtime->env, SharedRunAllocator()));
     return runtime;
   } catch (const Ort::Exception& error) {
     return Status("RUNTIME_NOT_FOUND", std::string("ONNX Runtime does not start: ") + error.what());

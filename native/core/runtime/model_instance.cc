@@ -14,6 +14,7 @@
 #include "core/runtime/batch_slot.h"
 #include "core/runtime/ort.h"
 #include "core/runtime/outputs.h"
+#include "core/runtime/run_memory.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -241,8 +242,10 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
   }
   if (!BeginRun(execution)) return Status::Ok();
   operator_failure = Status::Ok();
+  size_t refused = 0;
   const Status status = Guard([&] {
     CancelScope scope(&cancel_run_);
+    RunMemoryScope memory(session_->keeps_memory(), refused);
     binding.SynchronizeInputs();
     session_->ort().Run(*run_options_, binding);
     binding.SynchronizeOutputs();
@@ -251,6 +254,7 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
   execution->result.run_end = NowMs();
   execution->result.rows = slot.rows();
   const std::vector<bool> wanted = EndRun();
+  if (!status.ok() && refused > 0) return RunTooLarge(refused);
   if (!status.ok() && !operator_failure.ok()) return operator_failure;
   SENTINODE_RETURN_IF_ERROR(status);
   return Scatter(session_, execution->batch, slot.live(), wanted, slot.rows(), inputs,

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/runtime/ort_types.h"
+#include "core/runtime/run_memory.h"
 #include "core/runtime/strings.h"
 
 namespace sentinode {
@@ -59,6 +60,14 @@ class Source {
 
   const Shape& shape() const { return shape_; }
 
+  // Of `count` elements from element `first` on, as Take gives them.
+  size_t Bytes(size_t first, size_t count) const {
+    if (element_size_ != 0) return count * element_size_;
+    if (count == 0) return 0;
+    const size_t end = first + count < offsets_.size() ? offsets_[first + count] : content_.size();
+    return end - offsets_[first] + count * sizeof(uint32_t);
+  }
+
   // `count` elements from element `first` on.
   Output Take(size_t first, size_t count, Shape shape) const {
     Output output = element_size_ == 0 ? TakeStrings(first, count) : TakeBytes(first, count);
@@ -99,12 +108,36 @@ class Source {
   std::vector<size_t> offsets_;
 };
 
+Status TooLarge(size_t bytes) {
+  return {"MEMORY_LIMIT", "the outputs of a request may hold " +
+                              std::to_string(CurrentRunLimits().output_bytes) +
+                              " bytes, these have " + std::to_string(bytes)};
+}
+
 }  // namespace
+
+Status CheckAnswerSize(const Session& session, const Batch& batch, size_t index) {
+  size_t sum = 0;
+  for (const size_t output : batch.outputs) {
+    const TensorInfo& info = session.outputs()[output];
+    Shape shape = info.shape;
+    if (batch.batched && !shape.empty()) shape[0] = batch.requests[index].rows;
+    const bool known = std::all_of(shape.begin(), shape.end(), [](int64_t d) { return d >= 0; });
+    const std::optional<size_t> bytes =
+        known ? ByteCount(shape, info.type == DataType::kBytes ? sizeof(uint32_t)
+                                                               : DataTypeSize(info.type))
+              : std::optional<size_t>(0);
+    if (!bytes || __builtin_add_overflow(sum, *bytes, &sum)) sum = SIZE_MAX;
+  }
+  return sum > CurrentRunLimits().output_bytes ? TooLarge(sum) : Status::Ok();
+}
 
 Status Scatter(const std::shared_ptr<const Session>& session, const Batch& batch,
                const std::vector<size_t>& live, const std::vector<bool>& wanted, int64_t rows,
                const std::vector<Ort::Value>& inputs, std::vector<Ort::Value> values,
                std::vector<Outcome>& outcomes) {
+  const size_t limit = CurrentRunLimits().output_bytes;
+  std::vector<size_t> bytes(outcomes.size());
   for (size_t i = 0; i < values.size(); ++i) {
     const Source source(session, std::move(values[i]), inputs);
     Shape shape = source.shape();
@@ -120,12 +153,20 @@ Status Scatter(const std::shared_ptr<const Session>& session, const Batch& batch
       const int64_t own_rows = batch.batched ? batch.requests[index].rows : 1;
       const size_t count = static_cast<size_t>(own_rows) * row_elements;
       if (batch.batched) shape[0] = own_rows;
-      if (wanted[index]) outcomes[index].outputs.push_back(source.Take(first, count, shape));
+      bytes[index] += source.Bytes(first, count);
+      if (bytes[index] > limit) {
+        outcomes[index].outputs.clear();
+      } else if (wanted[index]) {
+        outcomes[index].outputs.push_back(source.Take(first, count, shape));
+      }
       first += count;
     }
   }
   for (size_t index : live) {
-    if (wanted[index]) outcomes[index].kind = OutcomeKind::kOk;
+    if (!wanted[index]) continue;
+    Outcome& outcome = outcomes[index];
+    outcome.kind = bytes[index] > limit ? OutcomeKind::kFailed : OutcomeKind::kOk;
+    if (bytes[index] > limit) outcome.status = TooLarge(bytes[index]);
   }
   return Status::Ok();
 }

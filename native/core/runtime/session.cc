@@ -58,7 +58,9 @@ Ort::SessionOptions ToOrt(const SessionOptions& options) {
                         options.allow_spinning ? "1" : "0");
   // Of ONNX Runtime's own threads; it also sets it on whichever thread creates the first session.
   result.AddConfigEntry(kOrtSessionOptionsConfigSetDenormalAsZero, "1");
-  if (!options.cpu_memory_arena) result.DisableCpuMemArena();
+  // The environment's allocator, which counts: an arena of its own would grow without a bound.
+  result.AddConfigEntry(kOrtSessionOptionsConfigUseEnvAllocators, "1");
+  result.DisableCpuMemArena();
   return result;
 }
 
@@ -114,6 +116,7 @@ Status Session::Load(const SessionOptions& options) {
              : std::make_unique<Ort::Session>(OrtEnvironment(), options.model_path.c_str(),
                                               ort_options);
   threads_ = options.threads;
+  keeps_memory_ = options.cpu_memory_arena;
   if (options.provider.provider == Provider::kCpu) {
     allocator_ = PageableAllocator();
     memory_info_ = std::make_unique<Ort::MemoryInfo>(

@@ -56,6 +56,8 @@ class Session {
   const std::vector<TensorInfo>& outputs() const { return outputs_; }
   // Threads of one run.
   int threads() const { return threads_; }
+  // Whether memory of a run stays for the next.
+  bool keeps_memory() const { return keeps_memory_; }
   // Where batches live: page-locked where the provider is a GPU, else the heap.
   const std::shared_ptr<Allocator>& allocator() const { return allocator_; }
   const Ort::MemoryInfo& memory_info() const { return *memory_info_; }
@@ -78,6 +80,7 @@ class Session {
   std::vector<TensorInfo> inputs_;
   std::vector<TensorInfo> outputs_;
   int threads_ = 1;
+  bool keeps_memory_ = true;
 };
 
 }  // namespace sentinode

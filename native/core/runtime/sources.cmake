@@ -6,6 +6,7 @@ target_sources(sentinode_core PRIVATE
   native/core/runtime/outputs.cc
   native/core/runtime/pinned_memory.cc
   native/core/runtime/providers.cc
+  native/core/runtime/run_memory.cc
   native/core/runtime/session.cc
   native/core/runtime/strings.cc
 )
