@@ -1,14 +1,11 @@
 import { SentinodeError } from '../errors.js'
-import {
-  ModelInferResponse,
-  ModelMetadataResponse,
-  type ModelInferRequest,
-  type ModelStatistics,
-} from '../generated/grpc_service.js'
+import { ModelInferResponse, ModelMetadataResponse, type ModelStatistics } from '../generated/grpc_service.js'
 import type { CallContext } from '../grpc/call.js'
 import type { InferenceBackend } from '../grpc/services/inference.js'
 import type { ModelManager } from '../models/lifecycle.js'
+import type { DecodedRequest } from '../models/request/types.js'
 import { modelMetadata, type ServableModel, type TensorMetadata } from '../models/servable.js'
+import { inSlices } from '../slices.js'
 import type { DaemonState } from './lifecycle.js'
 
 export interface BackendOptions {
@@ -25,16 +22,16 @@ export interface BackendOptions {
 /** The models as the inference service asks for them. */
 export function inferenceBackend(options: BackendOptions): InferenceBackend {
   const { models } = options
-  const infer = async (request: ModelInferRequest, context: CallContext): Promise<ModelInferResponse> => {
+  const infer = async (request: DecodedRequest, context: CallContext): Promise<ModelInferResponse> => {
     if (options.state() === 'DRAINING') {
       throw new SentinodeError('SHUTTING_DOWN', 'the server is shutting down and accepts no new requests')
     }
     const model = models.get(request.modelName, request.modelVersion)
     const { requestId: id, deadline, signal, bytes } = context
-    const checked = passOrTell(
-      () => model.check(request),
-      () => options.onRejected(model),
-    )
+    const checked = await inSlices(model.check(request), signal).catch((error: unknown) => {
+      if (!signal.aborted) options.onRejected(model)
+      throw error
+    })
     const { outputs } = await model.run(checked, { id, deadline, signal, bytes })
     options.onAnswer(
       model,
@@ -89,13 +86,4 @@ function onTheWire({ name, datatype, shape }: TensorMetadata): {
   shape: bigint[]
 } {
   return { name, datatype, shape: shape.map(BigInt) }
-}
-
-function passOrTell<T>(check: () => T, tell: () => void): T {
-  try {
-    return check()
-  } catch (error) {
-    tell()
-    throw error
-  }
 }

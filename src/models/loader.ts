@@ -6,6 +6,7 @@ import { confinedResolver } from '../compiler/resolver.js'
 import { SentinodeError } from '../errors.js'
 import type { ModelConfig } from '../generated/model_config.js'
 import type { ByteBudget } from '../scheduling/admission.js'
+import { inSlices } from '../slices.js'
 import type { SchedulerObserver } from '../scheduling/observer.js'
 import { ModelScheduler } from '../scheduling/scheduler.js'
 import type { Clock } from '../scheduling/types.js'
@@ -24,7 +25,7 @@ import type {
   ModelSession,
 } from './engine.js'
 import type { LoadModel, LoadTask } from './lifecycle.js'
-import { checkRequest } from './request/check.js'
+import { requestCheck } from './request/check.js'
 import type { CheckedRequest } from './request/types.js'
 import { buildOutputs } from './response/outputs.js'
 import { readLabels } from './response/labels.js'
@@ -110,7 +111,7 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
       ...(options.observe && { observer: options.observe(model.name, version.version) }),
       ...(options.clock && { clock: options.clock }),
     })
-    const check: ServableModel['check'] = (request) => checkRequest(signature, request)
+    const check: ServableModel['check'] = (request) => requestCheck(signature, request)
     const run = async (request: CheckedRequest, context: InferContext): Promise<Inference> => {
       const { result, ...timing } = await scheduler.submit({
         id: context.id,
@@ -140,7 +141,8 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
       check,
       run,
       expect: (requests) => scheduler.expect(requests),
-      infer: async (request, context) => run(check(request), context),
+      infer: async (request, context) =>
+        run(await inSlices(check(request), context.signal ?? undefined), context),
       queue: () => {
         const { queuedRequests, queuedBytes, pendingRequests } = scheduler.stats()
         return { requests: queuedRequests, bytes: queuedBytes, pending: pendingRequests }

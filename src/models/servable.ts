@@ -4,6 +4,7 @@ import type { ModelConfig } from '../generated/model_config.js'
 import type { Completion, Expectation } from '../scheduling/types.js'
 import type { Contract } from '../screening/index.js'
 import type { ResolvedPlacement } from './config/complete.js'
+import type { Sliced } from '../slices.js'
 import type { CheckedRequest, DecodedRequest } from './request/types.js'
 import type { ResponseOutput } from './response/outputs.js'
 import type { ModelSignature } from './signature.js'
@@ -40,8 +41,11 @@ export interface ServableModel {
   readonly loadSeconds: number
   /** What was left aside or fell back, for the log and the metadata. */
   readonly warnings: readonly string[]
-  /** Throws INVALID_REQUEST or NOT_IMPLEMENTED; a request that passes may be given to `run`. */
-  check(request: DecodedRequest): CheckedRequest
+  /**
+   * In pieces, as a request may hold more values than can be looked at in one turn of the event loop. Throws
+   * INVALID_REQUEST, REQUEST_TOO_LARGE or NOT_IMPLEMENTED; a request that passes may be given to `run`.
+   */
+  check(request: DecodedRequest): Sliced<CheckedRequest>
   /** Queues and runs what was checked. Rejects as the scheduler does. */
   run(request: CheckedRequest, context: InferContext): Promise<Inference>
   /** Announces requests (one where not said) that are still being made; unloading waits for them. Throws SHUTTING_DOWN. */

@@ -176,7 +176,7 @@ function tensor(
   const row = fill(input, elementCount(input.name, dims.map(Number)))
   const shape = signature.maxBatchSize > 0 ? [BigInt(rows), ...dims] : dims
   return {
-    input: { name: input.name, datatype: input.dataType, shape, parameters: {}, contents: undefined },
+    input: { name: input.name, datatype: input.dataType, shape, parameters: {}, contents: [] },
     data: Buffer.concat(Array.from({ length: rows }, () => row)),
   }
 }

@@ -220,6 +220,7 @@ const request: fc.Arbitrary<inference.ModelInferRequest> = fc.record({
       datatype: name,
       shape: fc.array(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), { maxLength: 6 }),
       parameters,
+      // Not decoded here: typed-contents.test.ts of the models compares them.
       contents: fc.constant(undefined),
     }),
     { maxLength: 4 },
@@ -241,6 +242,20 @@ const unknown = fc.constantFrom(
   [tag(5, 0), 7],
 )
 
+function attempt<T>(work: () => T): T | null {
+  try {
+    return work()
+  } catch {
+    return null
+  }
+}
+
+/** What the generated decoder makes of it; contents are none here. */
+function generated(bytes: Uint8Array): unknown {
+  const message = inference.ModelInferRequest.decode(bytes)
+  return { ...message, inputs: message.inputs.map((input) => ({ ...input, contents: [] })) }
+}
+
 test('a request is read as the generated decoder reads it', (t) => {
   fc.assert(
     fc.property(request, unknown, unknown, (message, before, after) => {
@@ -250,14 +265,26 @@ test('a request is read as the generated decoder reads it', (t) => {
         Uint8Array.from(after),
       ])
       t.is(refusal(INFER, bytes), null)
-      t.deepEqual(decodeInferRequest(bytes), inference.ModelInferRequest.decode(bytes))
+      t.deepEqual(decodeInferRequest(bytes), generated(bytes))
     }),
-    { numRuns: 500 },
+    { numRuns: 500, endOnFailure: true },
   )
 })
 
+test('typed contents stay bytes of the message, all parts of them', (t) => {
+  const [first, second] = [field(1, Uint8Array.of(1, 0)), field(1, Uint8Array.of(1))]
+  const bytes = field(5, Buffer.concat([field(5, first), field(1, text('x')), field(5, second)]))
+  const [input] = decodeInferRequest(bytes).inputs
+  t.is(input?.name, 'x')
+  t.deepEqual(
+    input?.contents.map((part) => Buffer.from(part)),
+    [Buffer.from(first), Buffer.from(second)],
+  )
+  t.true(input?.contents.every((part) => part.buffer === bytes.buffer))
+})
+
 test('what is damaged is refused, or read as the generated decoder reads it', (t) => {
-  const options = { numRuns: 3000 }
+  const options = { numRuns: 3000, endOnFailure: true }
   let passed = 0
   const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 })
   fc.assert(
@@ -266,15 +293,19 @@ test('what is damaged is refused, or read as the generated decoder reads it', (t
       const bytes = whole.slice(0, cut % 3 === 0 ? cut % (whole.length + 1) : whole.length)
       for (const [at, value] of changes) if (bytes.length > 0) bytes[at % bytes.length] = value
       if (refusal(INFER, bytes) !== null) return
-      passed++
-      let expected: unknown
-      try {
-        expected = inference.ModelInferRequest.decode(bytes)
-      } catch {
-        t.throws(() => decodeInferRequest(bytes))
+      // A number of more than ten bytes in a packed run is what the walk leaves to the decoders.
+      const decoded = attempt(() => decodeInferRequest(bytes))
+      if (decoded === null) {
+        t.is(
+          attempt(() => generated(bytes)),
+          null,
+        )
         return
       }
-      t.deepEqual(decodeInferRequest(bytes), expected)
+      // Damage that makes contents of something else: the generated decoder looks into them.
+      if (decoded.inputs.some(({ contents }) => contents.length > 0)) return
+      passed++
+      t.deepEqual(decoded, generated(bytes))
     }),
     options,
   )

@@ -4,6 +4,7 @@ import type { CallContext } from '../../src/grpc/call.js'
 import { requestIds } from '../../src/grpc/call.js'
 import type { CallObserver } from '../../src/grpc/call-observer.js'
 import { createCredentials, type TlsFiles } from '../../src/grpc/credentials.js'
+import type { InferRequest } from '../../src/grpc/decode/infer-request.js'
 import { startGrpcServer, type GrpcServer } from '../../src/grpc/server.js'
 import { inferenceService, type InferenceBackend } from '../../src/grpc/services/inference.js'
 import type { StatusCodes } from '../../src/grpc/status.js'
@@ -34,7 +35,7 @@ export function echoBackend(overrides: Partial<InferenceBackend> = {}): Inferenc
   }
 }
 
-export function echo(request: ModelInferRequest): ModelInferResponse {
+export function echo(request: InferRequest): ModelInferResponse {
   return {
     modelName: request.modelName,
     modelVersion: '1',

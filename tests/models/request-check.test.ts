@@ -1,7 +1,8 @@
 import test from 'ava'
 import { isSentinodeError } from '../../src/errors.js'
 import { checkRequest } from '../../src/models/request/check.js'
-import type { DecodedRequest, Parameters, TypedContents } from '../../src/models/request/types.js'
+import type { InferTensorContents as TypedContents } from '../../src/generated/grpc_service.js'
+import type { DecodedRequest, Parameters } from '../../src/models/request/types.js'
 import type { ModelSignature } from '../../src/models/signature.js'
 import { contents, input, request, signature } from './helpers/requests.js'
 

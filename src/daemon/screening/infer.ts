@@ -25,7 +25,7 @@ export async function inferExam(
         datatype: dataType,
         shape: shape.map(BigInt),
         parameters: {},
-        contents: undefined,
+        contents: [],
       })),
       outputs: [],
       rawInputContents: tensors.map(

@@ -1,13 +1,17 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import {
-  InferTensorContents,
   ModelInferRequest_InferInputTensor_ParametersEntry as InputParameter,
   ModelInferRequest_InferRequestedOutputTensor as RequestedOutput,
   ModelInferRequest_ParametersEntry as RequestParameter,
   type InferParameter,
   type ModelInferRequest,
-  type ModelInferRequest_InferInputTensor as Input,
+  type ModelInferRequest_InferInputTensor,
 } from '../../generated/grpc_service.js'
+
+/** An input whose typed values stay as they came: the bytes of an InferTensorContents each, views into the message. */
+export type InferInput = Omit<ModelInferRequest_InferInputTensor, 'contents'> & { contents: Uint8Array[] }
+
+export type InferRequest = Omit<ModelInferRequest, 'inputs'> & { inputs: InferInput[] }
 
 const TAG = {
   request: { modelName: 10, modelVersion: 18, id: 26, parameters: 34, inputs: 42, outputs: 50, raw: 58 },
@@ -16,11 +20,12 @@ const TAG = {
 
 /**
  * Decodes a message that `checkBounds` has passed, which makes every length here true. Reads as the
- * generated decoder does. Tensors are views into the message.
+ * generated decoder does, except that typed contents are not decoded: what becomes of them depends on what the
+ * model takes. Tensors are views into the message.
  */
-export function decodeInferRequest(bytes: Uint8Array): ModelInferRequest {
+export function decodeInferRequest(bytes: Uint8Array): InferRequest {
   const reader = new BinaryReader(bytes)
-  const request: ModelInferRequest = {
+  const request: InferRequest = {
     modelName: '',
     modelVersion: '',
     id: '',
@@ -60,9 +65,9 @@ export function decodeInferRequest(bytes: Uint8Array): ModelInferRequest {
   return request
 }
 
-function readInput(reader: BinaryReader, length: number): Input {
+function readInput(reader: BinaryReader, length: number): InferInput {
   const end = reader.pos + length
-  const input: Input = { name: '', datatype: '', shape: [], parameters: {}, contents: undefined }
+  const input: InferInput = { name: '', datatype: '', shape: [], parameters: {}, contents: [] }
   while (reader.pos < end) {
     const tag = reader.uint32()
     switch (tag) {
@@ -83,7 +88,7 @@ function readInput(reader: BinaryReader, length: number): Input {
         putParameter(input.parameters, InputParameter.decode(reader, reader.uint32()))
         break
       case TAG.input.contents:
-        input.contents = InferTensorContents.decode(reader.bytes())
+        input.contents.push(reader.bytes())
         break
       default:
         skip(reader, tag)

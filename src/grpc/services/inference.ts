@@ -2,7 +2,6 @@ import type { UntypedHandleCall } from '@grpc/grpc-js'
 import { SentinodeError } from '../../errors.js'
 import {
   GRPCInferenceServiceService,
-  type ModelInferRequest,
   type ModelInferResponse,
   type ModelMetadataRequest,
   type ModelMetadataResponse,
@@ -14,6 +13,7 @@ import {
 import type { ModelConfig } from '../../generated/model_config.js'
 import { refuseStream, unary, type CallContext, type CallOptions } from '../call.js'
 import { serializeInferResponse, withDecoding } from '../codec.js'
+import type { InferRequest } from '../decode/infer-request.js'
 import type { ServedService } from '../server.js'
 
 /** Triton's names of what this service really offers. */
@@ -52,7 +52,7 @@ export interface InferenceBackend {
   statistics(name: string, version: string): ModelStatistics[]
   index(readyOnly: boolean): RepositoryIndexResponse_ModelIndex[]
   /** Tensors of the request are views that stay valid until it settles. */
-  infer(request: ModelInferRequest, context: CallContext): Promise<ModelInferResponse>
+  infer(request: InferRequest, context: CallContext): Promise<ModelInferResponse>
 }
 
 /** `inference.GRPCInferenceService`: decode, call, encode. */
@@ -84,7 +84,7 @@ export function inferenceService(
       }
       return { models: backend.index(r.ready) }
     }, options),
-    modelInfer: unary((r: ModelInferRequest, context) => backend.infer(r, context), options),
+    modelInfer: unary((r: InferRequest, context) => backend.infer(r, context), options),
   }
   const refuse = (what: string): UntypedHandleCall =>
     unary(() => {

@@ -1,10 +1,16 @@
 /** BYTES tensors on the wire: each element a little-endian uint32 length and its bytes, one after another. */
+import { PIECE, type Sliced } from '../../slices.js'
 import { invalid, quote } from './messages.js'
 
 /** INVALID_REQUEST unless `data` holds exactly `elements` well-formed elements. */
-export function checkBytesTensor(name: string, model: string, data: Uint8Array, elements: number): void {
+export function* checkBytesTensor(
+  name: string,
+  model: string,
+  data: Uint8Array,
+  elements: number,
+): Sliced<undefined> {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
-  const tensor = `inference input ${quote(name)} for model ${quote(model)}`
+  const tensor = tensorOf(name, model)
   let offset = 0
   let found = 0
   while (offset < data.byteLength) {
@@ -15,9 +21,7 @@ export function checkBytesTensor(name: string, model: string, data: Uint8Array, 
       )
     }
     found += 1
-    if (found > elements) {
-      throw invalid(`unexpected number of string elements ${found} for ${tensor}, expecting ${elements}`)
-    }
+    if (found > elements) throw wrongCount(name, model, found, elements)
     const length = view.getUint32(offset, true)
     if (length > left - 4) {
       throw invalid(
@@ -25,13 +29,26 @@ export function checkBytesTensor(name: string, model: string, data: Uint8Array, 
       )
     }
     offset += 4 + length
+    if (found % PIECE === 0) yield
   }
-  if (found < elements) throw invalid(`expected ${elements} string elements for ${tensor}, got ${found}`)
+  if (found < elements) throw wrongCount(name, model, found, elements)
+}
+
+/** More elements are not counted to their end. */
+export function wrongCount(name: string, model: string, found: number, elements: number): Error {
+  const tensor = tensorOf(name, model)
+  return found > elements
+    ? invalid(`unexpected number of string elements ${found} for ${tensor}, expecting ${elements}`)
+    : invalid(`expected ${elements} string elements for ${tensor}, got ${found}`)
+}
+
+function tensorOf(name: string, model: string): string {
+  return `inference input ${quote(name)} for model ${quote(model)}`
 }
 
 /** The same bytes from elements that came one by one. */
 export function encodeBytesTensor(elements: readonly Uint8Array[]): Uint8Array {
-  const data = new Uint8Array(encodedSize(elements))
+  const data = new Uint8Array(elements.reduce((size, element) => size + 4 + element.byteLength, 0))
   const view = new DataView(data.buffer)
   let offset = 0
   for (const element of elements) {
@@ -40,8 +57,4 @@ export function encodeBytesTensor(elements: readonly Uint8Array[]): Uint8Array {
     offset += 4 + element.byteLength
   }
   return data
-}
-
-export function encodedSize(elements: readonly Uint8Array[]): number {
-  return elements.reduce((size, element) => size + 4 + element.byteLength, 0)
 }

@@ -1,24 +1,34 @@
 /**
  * A request held against a model's signature, in Triton's order of checks and with the stable parts of
  * its messages, so that clients and their tests find what they know. Everything is checked before
- * anything is queued; nothing is copied unless values came typed.
+ * anything is queued; nothing is copied unless values came typed. What looks at every element is done last, and in
+ * pieces, since a message may hold a hundred million of them.
  */
+import { PIECE, runAtOnce, type Sliced } from '../../slices.js'
 import { elementSize } from '../datatypes.js'
 import { applyReshape } from '../config/reshape.js'
 import type { ModelSignature, SignatureInput } from '../signature.js'
-import { checkBytesTensor } from './bytes-tensor.js'
-import { encodeContents, inspectContents, type FilledContents } from './contents.js'
+import { checkBytesTensor, wrongCount } from './bytes-tensor.js'
+import { checkContents, convertContents, MOST_CONVERTED } from './contents.js'
 import { invalid, quote, quoteAll, showShape } from './messages.js'
 import { refuseSharedMemory, readParameters } from './parameters.js'
 import { byteCount, elementCount } from './sizes.js'
 import type { CheckedRequest, DecodedRequest, RequestInput } from './types.js'
 import { checkOutputs, resolveOutputs } from './wanted-outputs.js'
 
-/** Where an input's data is: bytes as received, or typed values that are not encoded yet. */
-type Payload = { readonly raw: Uint8Array } | { readonly typed: FilledContents | null }
+/** The bytes of an input as received; null where its values came typed. */
+type Payload = Uint8Array | null
 
-/** Throws INVALID_REQUEST, or NOT_IMPLEMENTED for shared memory. Does not resolve the model's name. */
+/** `requestCheck`, to its end at once. */
 export function checkRequest(signature: ModelSignature, request: DecodedRequest): CheckedRequest {
+  return runAtOnce(requestCheck(signature, request))
+}
+
+/**
+ * Throws INVALID_REQUEST, REQUEST_TOO_LARGE for too many typed values, or NOT_IMPLEMENTED for shared memory. Does
+ * not resolve the model's name.
+ */
+export function* requestCheck(signature: ModelSignature, request: DecodedRequest): Sliced<CheckedRequest> {
   const { priority, timeoutMicroseconds } = readParameters(request.parameters)
   checkDuplicates(request)
   const payloads = locatePayloads(request)
@@ -31,24 +41,28 @@ export function checkRequest(signature: ModelSignature, request: DecodedRequest)
   const given = request.inputs.map((input) => input.shape.map(Number))
   const rows = checkBatch(signature, request, given)
 
+  request.inputs.forEach((input, i) => {
+    checkShape(signature, found[i] as SignatureInput, input, given[i] as number[])
+  })
+
   const inputs = new Array<Uint8Array>(signature.inputs.length)
   const shapes = new Array<readonly number[]>(signature.inputs.length)
   let bytes = 0
-  request.inputs.forEach((input, i) => {
+  let room = MOST_CONVERTED
+  for (const [i, input] of request.inputs.entries()) {
     const expected = found[i] as SignatureInput
     const shape = given[i] as number[]
-    checkShape(signature, expected, input, shape)
-    const data = checkData(
-      signature,
-      expected,
-      input,
-      elementCount(input.name, shape),
-      payloads[i] as Payload,
-    )
+    const elements = elementCount(input.name, shape)
+    const raw = payloads[i] as Payload
+    const data =
+      raw === null
+        ? yield* convert(signature, expected, input, elements, room)
+        : yield* checkRaw(signature, expected, input, elements, raw)
+    if (raw === null) room -= data.byteLength
     inputs[expected.index] = data
     shapes[expected.index] = networkShape(signature, expected, shape)
     bytes += data.byteLength
-  })
+  }
   fillGaps(signature, inputs, shapes)
   const outputIndices = [...new Set(outputs.map(({ output }) => output.index))].sort((a, b) => a - b)
   return {
@@ -82,14 +96,15 @@ function locatePayloads(request: DecodedRequest): Payload[] {
   const model = request.modelName
   return request.inputs.map((input, i) => {
     refuseSharedMemory(input.name, input.parameters)
-    if (input.contents !== undefined) {
+    if (input.contents.length > 0) {
       if (raw.length > 0) {
         throw invalid(
           `contents field must not be specified when using raw_input_contents for ${quote(input.name)} ` +
             `for model ${quote(model)}`,
         )
       }
-      return { typed: inspectContents(input, model, input.contents) }
+      checkContents(input, model)
+      return null
     }
     const data = raw[i]
     if (data === undefined) {
@@ -97,7 +112,7 @@ function locatePayloads(request: DecodedRequest): Payload[] {
         `unable to find data for input tensor ${quote(input.name)} for model ${quote(model)} in request.`,
       )
     }
-    return { raw: data }
+    return data
   })
 }
 
@@ -205,42 +220,54 @@ function wildcard(signature: ModelSignature, input: RequestInput): Error {
   )
 }
 
-function checkData(
+function* convert(
   signature: ModelSignature,
   expected: SignatureInput,
   input: RequestInput,
   elements: number,
-  payload: Payload,
-): Uint8Array {
-  const encode = (): Uint8Array =>
-    input.contents === undefined ? new Uint8Array(0) : encodeContents(input, input.contents)
+  room: number,
+): Sliced<Uint8Array> {
+  const { data, elements: given } = yield* convertContents(input, signature.name, elements, room)
+  if (given === elements) return data
+  if (expected.dataType === 'BYTES') throw wrongCount(input.name, signature.name, given, elements)
+  const size = elementSize(expected.dataType)
+  throw wrongSize(signature, input, byteCount(input.name, elements, size), given * size)
+}
+
+function* checkRaw(
+  signature: ModelSignature,
+  expected: SignatureInput,
+  input: RequestInput,
+  elements: number,
+  data: Uint8Array,
+): Sliced<Uint8Array> {
   if (expected.dataType === 'BYTES') {
-    const data = 'raw' in payload ? payload.raw : encode()
-    checkBytesTensor(input.name, signature.name, data, elements)
+    yield* checkBytesTensor(input.name, signature.name, data, elements)
     return data
   }
   const size = byteCount(input.name, elements, elementSize(expected.dataType))
-  const given = 'raw' in payload ? payload.raw.byteLength : (payload.typed?.byteSize ?? 0)
-  if (given !== size) {
-    throw invalid(
-      `input byte size mismatch for input ${quote(input.name)} for model ${quote(signature.name)}. ` +
-        `Expected ${size}, got ${given}`,
-    )
+  if (data.byteLength !== size) throw wrongSize(signature, input, size, data.byteLength)
+  if (expected.dataType !== 'BOOL') return data
+  for (let begin = 0; begin < data.length; begin += PIECE) {
+    if (begin > 0) yield
+    const end = Math.min(data.length, begin + PIECE)
+    for (let i = begin; i < end; i++) {
+      // Any other byte is undefined behaviour once C++ reads it as a bool.
+      if ((data[i] as number) > 1) {
+        throw invalid(
+          `input ${quote(input.name)} for model ${quote(signature.name)} has a BOOL that is neither 0 nor 1`,
+        )
+      }
+    }
   }
-  if (!('raw' in payload)) return encode()
-  // Any other byte is undefined behaviour once C++ reads it as a bool.
-  if (expected.dataType === 'BOOL' && !holdsBooleans(payload.raw)) {
-    throw invalid(
-      `input ${quote(input.name)} for model ${quote(signature.name)} has a BOOL that is neither 0 nor 1`,
-    )
-  }
-  return payload.raw
+  return data
 }
 
-function holdsBooleans(data: Uint8Array): boolean {
-  // An index is tens of times faster than the iterator, and these may be megabytes.
-  for (let i = 0; i < data.length; i++) if ((data[i] as number) > 1) return false
-  return true
+function wrongSize(signature: ModelSignature, input: RequestInput, size: number, given: number): Error {
+  return invalid(
+    `input byte size mismatch for input ${quote(input.name)} for model ${quote(signature.name)}. ` +
+      `Expected ${size}, got ${given}`,
+  )
 }
 
 /** Gives what was left out the network's own value, where there is one. */

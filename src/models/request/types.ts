@@ -13,23 +13,13 @@ export type ParameterChoice =
 
 export type Parameters = Readonly<Record<string, { readonly parameterChoice: ParameterChoice | undefined }>>
 
-export interface TypedContents {
-  readonly boolContents: readonly boolean[]
-  readonly intContents: readonly number[]
-  readonly int64Contents: readonly bigint[]
-  readonly uintContents: readonly number[]
-  readonly uint64Contents: readonly bigint[]
-  readonly fp32Contents: readonly number[]
-  readonly fp64Contents: readonly number[]
-  readonly bytesContents: readonly Uint8Array[]
-}
-
 export interface RequestInput {
   readonly name: string
   readonly datatype: string
   readonly shape: readonly bigint[]
   readonly parameters: Parameters
-  readonly contents: TypedContents | undefined
+  /** Typed values as they came: each the bytes of an InferTensorContents. Empty where there were none. */
+  readonly contents: readonly Uint8Array[]
 }
 
 export interface RequestedOutput {

@@ -1,7 +1,7 @@
 /** Requests and signatures for tests, as short as they can be. */
 import type { DataType } from '../../../src/engine/native.js'
 import { InferTensorContents } from '../../../src/generated/grpc_service.js'
-import type { DecodedRequest, RequestInput, TypedContents } from '../../../src/models/request/types.js'
+import type { DecodedRequest, RequestInput } from '../../../src/models/request/types.js'
 import type { ModelSignature } from '../../../src/models/signature.js'
 
 export function signature(
@@ -35,8 +35,9 @@ export function signature(
   }
 }
 
-export function contents(filled: Partial<TypedContents>): TypedContents {
-  return { ...InferTensorContents.create(), ...filled }
+/** As a client writes them. */
+export function contents(filled: Partial<InferTensorContents>): readonly Uint8Array[] {
+  return [InferTensorContents.encode(InferTensorContents.fromPartial(filled)).finish()]
 }
 
 export function input(
@@ -45,7 +46,7 @@ export function input(
   shape: readonly (number | bigint)[],
   extra = {},
 ): RequestInput {
-  return { name, datatype, shape: shape.map(BigInt), parameters: {}, contents: undefined, ...extra }
+  return { name, datatype, shape: shape.map(BigInt), parameters: {}, contents: [], ...extra }
 }
 
 /** `raw` as byte counts makes zeros of that many bytes. */
