@@ -111,6 +111,24 @@ export class Emitter {
     return result
   }
 
+  /** An int64 vector of extents. */
+  vector(extents: readonly Extent[]): string {
+    const known = extents.filter((d) => typeof d === 'number')
+    if (known.length === extents.length) return this.ints(known)
+    return this.op('Concat', this.gathered(extents), { axis: 0 })
+  }
+
+  /** The product of extents, computed when the graph runs where one is not known before. */
+  product(extents: readonly Extent[]): Extent {
+    const known = extents.reduce<number>((all, d) => (typeof d === 'number' ? all * d : all), 1)
+    const open = extents.filter((d) => typeof d !== 'number')
+    if (open.length === 0) return known
+    return lazy(() => {
+      const all = open.map((d) => d()).reduce((a, b) => this.op('Mul', [a, b]))
+      return known === 1 ? all : this.op('Mul', [all, this.ints([known])])
+    })
+  }
+
   /** Runs of known sizes as one vector each. */
   private gathered(dims: readonly Extent[]): string[] {
     const parts: string[] = []

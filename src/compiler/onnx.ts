@@ -42,7 +42,12 @@ export function encodeModel(model: ModelProto): Uint8Array {
 
 /** Value of an attribute to write: integers are INT and INTS, `{ float }` is FLOAT, strings are STRING. */
 export type AttributeValue =
-  number | readonly number[] | string | { readonly float: number } | { readonly tensor: TensorProto }
+  | number
+  | readonly number[]
+  | string
+  | { readonly float: number }
+  | { readonly floats: readonly number[] }
+  | { readonly tensor: TensorProto }
 
 export type Attributes = Readonly<Record<string, AttributeValue | undefined>>
 
@@ -73,6 +78,8 @@ export function makeAttribute(name: string, value: AttributeValue): AttributePro
     })
   }
   if ('float' in value) return AttributeProto.fromPartial({ name, type: AttributeType.FLOAT, f: value.float })
+  if ('floats' in value)
+    return AttributeProto.fromPartial({ name, type: AttributeType.FLOATS, floats: [...value.floats] })
   if ('tensor' in value)
     return AttributeProto.fromPartial({ name, type: AttributeType.TENSOR, t: value.tensor })
   return AttributeProto.fromPartial({ name, type: AttributeType.INTS, ints: value.map(BigInt) })

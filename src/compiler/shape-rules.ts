@@ -6,6 +6,8 @@ import {
   isStandard,
   stringAttribute,
 } from './onnx.js'
+import { readTransposed, transposedSize } from './passes/transposed-window.js'
+import { readResize } from './resize.js'
 import type { Dim, Shape, Shapes } from './shapes.js'
 import { slicedRange } from './shape-elements.js'
 import { tensorDims } from './tensors.js'
@@ -120,9 +122,24 @@ const globalPool: Rule = (node, shapes) => [
 ]
 
 const convTranspose: Rule = (node, shapes) => {
-  const x = input(node, shapes, 0) ?? input(node, shapes, 1)
-  return [x?.map((_, i) => (i === 0 ? shapes.dim(node.input[0] ?? '', 0) : null)) ?? null]
+  const [x, w] = [input(node, shapes, 0), input(node, shapes, 1)]
+  const rank = x?.length ?? w?.length
+  if (rank === undefined) return [null]
+  const kernel = w?.slice(2) ?? intsAttribute(node, 'kernel_shape') ?? []
+  const perGroup = w?.[1] ?? null
+  const channels = typeof perGroup === 'number' ? perGroup * intAttribute(node, 'group', 1) : null
+  const known = kernel.length === rank - 2 && kernel.every((k) => typeof k === 'number')
+  const axes = (known ? readTransposed(node, kernel, x?.slice(2) ?? []) : null) ?? []
+  const sizes = Array.from({ length: rank - 2 }, (_, i): Dim => {
+    const [axis, size] = [axes[i], x?.[i + 2] ?? null]
+    return axis && typeof size === 'number' ? transposedSize(axis, size) : null
+  })
+  return [[x?.[0] ?? null, channels, ...sizes]]
 }
+
+const resize: Rule = (node, shapes) => [
+  readResize(node, shapes.graph, shapes)?.sizes ?? input(node, shapes, 0)?.map(() => null) ?? null,
+]
 
 const reduce =
   (axesAt: number): Rule =>
@@ -326,7 +343,6 @@ const matmul: Rule = (node, shapes) => {
   return [batch === null ? null : [...batch, a.at(-2) ?? null, b.at(-1) ?? null]]
 }
 
-const sameRank: Rule = (node, shapes) => [input(node, shapes, 0)?.map((d, i) => (i < 2 ? d : null)) ?? null]
 const openRank: Rule = (node, shapes) => {
   const out = input(node, shapes, 0)?.map(() => null) ?? null
   return [out, out]
@@ -363,7 +379,7 @@ const RULES = new Map<string, Rule>([
     reduce(1),
   ),
   ...rules('ArgMax ArgMin', arg),
-  ...rules('Resize Upsample', sameRank),
+  ...rules('Resize Upsample', resize),
   ...rules('TopK Tile', openRank),
   ['Reshape', reshape],
   ['Transpose', transpose],

@@ -19,7 +19,7 @@ export class Shapes {
 
   /** @param inputs sizes to assume of graph inputs, in place of those that the graph declares */
   constructor(
-    private readonly graph: Graph,
+    readonly graph: Graph,
     private readonly outer: Shapes | null = null,
     inputs: ReadonlyMap<string, Shape> = new Map(),
   ) {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import test from 'ava'
 import { NO_DIFFERENCE, compareTensors } from '../../src/cli/verify/compare.js'
 import type { Tensor } from '../../src/cli/verify/tensor-file.js'
@@ -39,15 +39,21 @@ interface Document {
   }[]
 }
 
-for (const target of ['cpu', 'cpu-portable']) {
-  test(`verify passes every case over four axes for target ${target}`, async (t) => {
-    const { code, stdout } = await sentinode('verify', CASES, '--target', target, '--json')
+const BLOCKS = join(ROOT, 'tests', 'fixtures', 'blocks4d')
+for (const [target, folder, count] of [
+  ['cpu', CASES, 31],
+  ['cpu-portable', CASES, 31],
+  ['cpu', BLOCKS, 17],
+  ['cpu-portable', BLOCKS, 17],
+] as const) {
+  test(`verify passes every case of ${basename(folder)} for target ${target}`, async (t) => {
+    const { code, stdout } = await sentinode('verify', folder, '--target', target, '--json')
     const { passed, failed, cases } = JSON.parse(stdout) as Document
     t.deepEqual(
       cases.filter((c) => !c.ok),
       [],
     )
-    t.deepEqual([passed, failed, code], [31, 0, 0])
+    t.deepEqual([passed, failed, code], [count, 0, 0])
     for (const c of cases) t.true(c.error === null && c.max_abs < 1e-4 && c.max_rel >= 0, c.name)
   })
 }

@@ -6,13 +6,18 @@ import type { PassReport } from '../report.js'
 import { Shapes } from '../shapes.js'
 import { followLayout } from './follow-layout.js'
 import { lowerConv } from './lower-conv.js'
+import { lowerConvTranspose } from './lower-conv-transpose.js'
 import { lowerNorm } from './lower-norm.js'
 import { lowerPool } from './lower-pool.js'
 import { followReduction, isFrameReduction, lowerGlobalPool } from './lower-reduction.js'
+import { lowerResize, resizesPlain } from './lower-resize.js'
 import { type Lowering, unsupported } from './lowering.js'
 
 const LOWERINGS: ReadonlyMap<string, (node: NodeProto, lowering: Lowering) => void> = new Map([
   ['Conv', lowerConv],
+  ['ConvTranspose', lowerConvTranspose],
+  ['Resize', lowerResize],
+  ['Upsample', lowerResize],
   ['MaxPool', lowerPool],
   ['AveragePool', lowerPool],
   ['GlobalAveragePool', lowerGlobalPool],
@@ -22,9 +27,11 @@ const LOWERINGS: ReadonlyMap<string, (node: NodeProto, lowering: Lowering) => vo
   ['GroupNormalization', lowerNorm],
 ])
 
+const RESIZES = new Set(['Resize', 'Upsample'])
+
 /** Operators that run over spatial axes and have no lowering over four. */
 const REFUSED = new Set(
-  'ConvTranspose ConvInteger QLinearConv DeformConv LpPool GlobalLpPool MaxUnpool LRN Col2Im'.split(' '),
+  'ConvInteger QLinearConv DeformConv LpPool GlobalLpPool MaxUnpool LRN Col2Im'.split(' '),
 )
 
 const WHY = 'no execution provider runs this operator over four spatial axes at speed, most not at all'
@@ -42,7 +49,8 @@ export function spatialAxes(node: NodeProto, shapes: Shapes): number | null {
 /** Whether the graph or a body in it has an operator that needs lowering. */
 export function hasFourAxes(graph: Graph, shapes: Shapes): boolean {
   return graph.nodes.some((node) => {
-    if (isSpatial(node) && (spatialAxes(node, shapes) ?? 0) > 3) return true
+    if (isSpatial(node) && !RESIZES.has(node.opType) && (spatialAxes(node, shapes) ?? 0) > 3) return true
+    if (isStandard(node) && RESIZES.has(node.opType) && shapes.rank(node.input[0] ?? '') === 6) return true
     return subgraphs(node).some((body) => {
       const inner = graph.subgraph(body)
       return hasFourAxes(inner, shapes.within(inner))
@@ -73,7 +81,7 @@ export function lowerFourAxes(graph: Graph, shapes: Shapes, fastTaps: boolean, r
       const inner = graph.subgraph(body)
       lowerFourAxes(inner, shapes.within(inner), fastTaps, report)
     }
-    if (isSpatial(node) && needsLowering(node, shapes)) {
+    if (isSpatial(node) && needsLowering(node, graph, shapes)) {
       const lower = LOWERINGS.get(node.opType)
       if (lower === undefined) throw unsupported(node, `${node.opType} over four spatial axes is not offered`)
       lower(node, lowering)
@@ -92,7 +100,8 @@ export function lowerFourAxes(graph: Graph, shapes: Shapes, fastTaps: boolean, r
   graph.prune(emit.made, readBefore)
 }
 
-function needsLowering(node: NodeProto, shapes: Shapes): boolean {
+function needsLowering(node: NodeProto, graph: Graph, shapes: Shapes): boolean {
+  if (RESIZES.has(node.opType)) return !resizesPlain(node, { graph, shapes })
   const axes = spatialAxes(node, shapes)
   if (axes !== null && axes > 4)
     throw unsupported(node, `it has ${axes} spatial axes, at most 4 are supported`)

@@ -13,6 +13,8 @@ export interface FusedStep {
   readonly tensors: Readonly<Record<string, Float32Array | undefined>>
   readonly residual: string | null
   readonly activation: Activation | Record<string, never>
+  /** The keys of a shuffle that makes the output of what this step writes. */
+  readonly shuffle?: RegionStep['shuffle']
 }
 
 export interface FusedRegion {
@@ -51,7 +53,13 @@ export function fuse(region: Region): FusedRegion {
     let activation: FusedStep['activation'] = {}
     let next = step.takesActivation ? sole(names.of(node.output[0] ?? '')) : null
     const add = next === null ? undefined : region.nodes.get(next)
-    if (step.word === 'conv' && next !== null && isAdd(add) && !taken.has(next)) {
+    if (
+      step.word === 'conv' &&
+      step.shuffle === undefined &&
+      next !== null &&
+      isAdd(add) &&
+      !taken.has(next)
+    ) {
       const own = names.of(node.output[0] ?? '')
       const others = add.inputs.map((name) => names.of(name)).filter((name) => name !== own)
       if (others.length === 1) {
@@ -63,8 +71,7 @@ export function fuse(region: Region): FusedRegion {
     }
     const follower = next === null ? undefined : region.nodes.get(next)
     let slope: Float32Array | undefined
-    const fits =
-      follower?.kind === 'activation' && (follower.slope === undefined || TAKES_SLOPES.has(step.word))
+    const fits = follower?.kind === 'activation' && (follower.slope === undefined || takesSlopes(step))
     if (next !== null && fits) {
       activation = follower.activation
       slope = follower.slope
@@ -82,6 +89,7 @@ export function fuse(region: Region): FusedRegion {
       tensors,
       residual,
       activation,
+      ...(step.shuffle === undefined ? {} : { shuffle: step.shuffle }),
     })
   }
   for (const [node, step] of region.nodes) {
@@ -105,8 +113,10 @@ export function fuse(region: Region): FusedRegion {
   return { steps: [...region.nodes.keys()].flatMap((node) => written.get(node) ?? []), outputs }
 }
 
-/** Steps whose activation may have a slope a channel. */
-const TAKES_SLOPES = new Set(['conv', 'scale_shift'])
+/** Whether the step's activation may have a slope a channel. */
+function takesSlopes({ word, shuffle }: RegionStep): boolean {
+  return (word === 'conv' && shuffle === undefined) || word === 'scale_shift'
+}
 
 function isAdd(step: RegionNode | undefined): step is RegionStep {
   return step?.kind === 'step' && step.word === 'add' && step.sameShape

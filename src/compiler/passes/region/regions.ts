@@ -95,6 +95,11 @@ function inputChannels(name: string, region: Region, shapes: Shapes): number | n
   if (typeof declared === 'number') return declared
   for (const [node, step] of region.nodes) {
     if (step.kind !== 'step' || step.word !== 'conv' || step.inputs[0] !== name) continue
+    if (node.opType === 'ConvTranspose') {
+      const channels = shapes.dim(node.input[1] ?? '', 0)
+      if (typeof channels === 'number') return channels
+      continue
+    }
     const perGroup = shapes.dim(node.input[1] ?? '', 1)
     if (typeof perGroup === 'number') return perGroup * Number(step.keys['groups'])
   }
@@ -140,19 +145,22 @@ function writePlan(
   )
   const fused = fuse(region)
   for (const step of fused.steps) {
-    const { word, inputs, output, keys, tensors, residual, activation } = step
+    const { word, inputs, output, keys, tensors, residual, activation, shuffle } = step
+    const out = shuffle === undefined ? output : `${output} before it is shuffled`
     const offsets = Object.entries(tensors).map(([key, data]) => [
       key,
       data === undefined ? undefined : plan.tensor(data),
     ])
     plan.line(word, {
       in: inputs.map((name) => plan.value(name)),
-      out: plan.value(output),
+      out: plan.value(out),
       ...keys,
       ...(Object.fromEntries(offsets) as Record<string, number | undefined>),
       residual: residual === null ? undefined : plan.value(residual),
       ...activation,
     })
+    if (shuffle !== undefined)
+      plan.line('shuffle', { in: [plan.value(out)], out: plan.value(output), ...shuffle })
   }
   for (const name of fused.outputs) plan.line('output', { value: plan.value(name) })
   return plan.finish()

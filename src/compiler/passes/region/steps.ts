@@ -8,11 +8,13 @@ import {
   isStandard,
 } from '../../onnx.js'
 import type { Shapes } from '../../shapes.js'
+import { readResize } from '../../resize.js'
 import { axesOf } from '../../shape-rules.js'
 import { isFloat, tensorDims, tensorFloats } from '../../tensors.js'
 import { readWindow } from '../lowering.js'
 import { ACTIVATION_OPERATORS, type Activation, activation, activationOf } from './activations.js'
 import type { PlanValue } from './plan.js'
+import { convTranspose } from './transposed.js'
 
 /** What a node of the graph is in a region's plan. Names are those of the graph's values. */
 export type RegionNode =
@@ -26,6 +28,8 @@ export type RegionNode =
       readonly takesActivation: boolean
       /** Two values of exactly the same shape: neither is spread over T, D, H, W. */
       readonly sameShape: boolean
+      /** The keys of a shuffle that follows. */
+      readonly shuffle?: Readonly<Record<'groups' | 'factors' | 'cuts', PlanValue>>
     }
   | {
       readonly kind: 'activation'
@@ -104,7 +108,7 @@ export function perChannel(name: string, channels: number, context: RegionContex
 }
 
 /** The plan's limit. */
-const MOST_CHANNELS = 16384
+export const MOST_CHANNELS = 16384
 
 function channelsOf(value: string, { shapes }: RegionContext): number | null {
   const c = shapes.dim(value, 1)
@@ -362,8 +366,32 @@ const concat: Reader = (node, context) => {
   return known ? step('concat', node.input) : null
 }
 
+const COORDINATES = 'half_pixel half_pixel_symmetric pytorch_half_pixel align_corners asymmetric'.split(' ')
+
+const resize: Reader = (node, context) => {
+  const [x = ''] = node.input
+  const spec = readResize(node, context.graph, context.shapes)
+  if (spec === null || spec.scales[0] !== 1 || spec.scales[1] !== 1) return null
+  if ((spec.mode !== 'nearest' && spec.mode !== 'linear') || spec.antialias) return null
+  if (!COORDINATES.includes(spec.coordinates) || spec.keepAspect !== 'stretch') return null
+  const scales = spec.scales.slice(2).map((scale, i) => {
+    const [size, out] = [context.shapes.dim(x, i + 2), spec.sizes[i + 2]]
+    if (scale === null || scale <= 0) return null
+    // What the plan's own arithmetic makes of a scale has to be the size that is asked for.
+    const agrees = !spec.bySize || scale === 1 || Math.floor(Math.fround(Number(size) * scale)) === out
+    return agrees ? Math.fround(scale) : null
+  })
+  if (!scales.every((scale) => scale !== null)) return null
+  const [scale_t = 1, scale_d = 1, scale_h = 1, scale_w = 1] = scales
+  const { mode, coordinates, nearest: rounding } = spec
+  return step('resize', [x], { mode, coordinates, rounding, scale_t, scale_d, scale_h, scale_w })
+}
+
 const READERS = new Map<string, Reader>([
   ['Conv', conv],
+  ['ConvTranspose', convTranspose],
+  ['Resize', resize],
+  ['Upsample', resize],
   ['MaxPool', pool],
   ['AveragePool', pool],
   ['GlobalAveragePool', globalPool],
