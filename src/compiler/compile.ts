@@ -2,6 +2,7 @@ import { SentinodeError } from '../errors.js'
 import { type CompiledFile, detachLargeData, embedExternalData, externalTensors } from './external-data.js'
 import { Graph } from './graph.js'
 import { type GraphProto, type ModelProto, decodeModel, encodeModel } from './onnx.js'
+import { foldConstants } from './passes/fold-constants.js'
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
 import { assumedShapes } from './passes/region/hints.js'
@@ -60,8 +61,12 @@ export async function compile(bytes: Uint8Array, options: CompileOptions): Promi
   if (external) await embedExternalData(model.graph, options.resolve)
   const { rewrites, files } = rewrite(model, options)
   const report: CompileReport = { target: options.target, rewrites }
-  if (rewrites.length === 0 && !external) {
-    return { model: bytes, rewritten: false, ownOperators: false, files: [], report }
+  if (rewrites.length === 0) {
+    if (!external) return { model: bytes, rewritten: false, ownOperators: false, files: [], report }
+    const whole = decodeModel(bytes)
+    await embedExternalData(whole.graph, options.resolve)
+    const files = detachLargeData(whole.graph)
+    return { model: encodeModel(whole), rewritten: true, ownOperators: false, files, report }
   }
   const ownOperators = model.opsetImport.some((o) => o.domain === REGION_DOMAIN)
   // Regions with the same weights share a side file: it is named after its contents.
@@ -83,20 +88,17 @@ interface Rewritten {
   readonly files: readonly CompiledFile[]
 }
 
-/** Runs the passes over a model in place; without rewrites what was given says the same. */
+/** Runs the passes over a model in place. Without rewrites it is of no use any more. */
 function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOptions): Rewritten {
   const rewrites: Rewrite[] = []
   const pass = (name: string): PassReport => new PassReport(rewrites, name)
   const listed = options.constantInitializers === true || model.irVersion < 4n
-  const inputs = model.graph.input
   if (listed) unlistInitializers(model.graph)
   inlineFunctions(model, pass('inline-functions'))
   const graph = Graph.of(model)
+  foldConstants(graph, new Shapes(graph), pass('fold-constants'))
   recogniseFourAxes(graph, new Shapes(graph), pass('recognise-four-axes'))
-  if (!hasFourAxes(graph, new Shapes(graph))) {
-    model.graph.input = inputs
-    return { rewrites: [], files: [] }
-  }
+  if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], files: [] }
   if (graph.opset < 7) {
     throw new SentinodeError(
       'MODEL_UNSUPPORTED_OPERATOR',

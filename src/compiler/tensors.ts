@@ -22,15 +22,26 @@ export function tensorDims(tensor: TensorProto): number[] {
   return tensor.dims.map(Number)
 }
 
+/** Elements of a tensor by its dims. */
+export function elementCount(tensor: TensorProto): number {
+  return product(tensorDims(tensor))
+}
+
+/** Bytes of one element. Throws MODEL_INVALID for types that are not moved about. */
+export function elementSize(tensor: TensorProto): number {
+  const size = ELEMENT_SIZE[tensor.dataType]
+  if (size === undefined)
+    throw invalid(tensor, `element type ${tensor.dataType} is not one that can be rewritten`)
+  return size
+}
+
 export function product(dims: readonly number[]): number {
   return dims.reduce((a, b) => a * b, 1)
 }
 
 /** The elements as little-endian bytes, whichever of the format's lists holds them; a view where it can be. */
 export function tensorBytes(tensor: TensorProto): Uint8Array {
-  const size = ELEMENT_SIZE[tensor.dataType]
-  if (size === undefined)
-    throw invalid(tensor, `element type ${tensor.dataType} is not one that can be rewritten`)
+  const size = elementSize(tensor)
   const bytes = tensor.rawData ?? typedBytes(tensor, size)
   const expected = product(tensorDims(tensor)) * size
   if (bytes.length !== expected)
