@@ -11,6 +11,7 @@
 #include "binding/imaging.h"
 #include "binding/model_instance_wrap.h"
 #include "binding/napi_setup.h"
+#include "binding/process_exit.h"
 #include "binding/session_worker.h"
 #include "binding/session_wrap.h"
 #include "core/base/memory.h"
@@ -102,6 +103,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports["matrixProduct"] = Napi::Function::New(env, MatrixProductSeconds, "matrixProduct");
   exports["setMemoryLimit"] = Napi::Function::New(env, SetMemoryLimit, "setMemoryLimit");
   exports["setRunLimits"] = Napi::Function::New(env, SetLimitsOfRuns, "setRunLimits");
+  exports["exitAfter"] = Napi::Function::New(env, ExitAfter, "exitAfter");
   exports["memoryStats"] = Napi::Function::New(env, MemoryStats, "memoryStats");
   return exports;
 }

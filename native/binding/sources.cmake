@@ -9,6 +9,7 @@ target_sources(sentinode PRIVATE
   native/binding/external_buffer.cc
   native/binding/imaging.cc
   native/binding/model_instance_wrap.cc
+  native/binding/process_exit.cc
   native/binding/results.cc
   native/binding/session_worker.cc
   native/binding/session_wrap.cc

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import type { Config } from '../config/schema.js'
 import { loadEngine, type Engine } from '../engine/index.js'
 import { requestIds } from '../grpc/call.js'
@@ -40,6 +41,8 @@ function targetsFor(target: Config['target'], engine: Engine, log: Logger): read
   return ['cpu']
 }
 
+/** What a start that failed releases before it says so; it is not waited for any longer. */
+const FAILED_RELEASE_MS = 5000
 /** An upload of which nothing comes for so long is given up. */
 const UPLOAD_IDLE_MS = 60_000
 
@@ -61,6 +64,8 @@ export class Daemon {
   #exams: OpenScreening | null = null
   readonly #draining = new AbortController()
   #stopped: Promise<void> | null = null
+  /** What is being released and is not yet. */
+  readonly #releasing = new Set<string>()
 
   constructor(
     private readonly config: Config,
@@ -113,9 +118,15 @@ export class Daemon {
       return { grpc: grpc.address, metrics: admin.address }
     } catch (error) {
       this.#lifecycle.enter('FAILED')
-      await this.#release(0)
+      await Promise.race([this.#release(0), setTimeout(FAILED_RELEASE_MS, undefined, { ref: false })])
       throw error
     }
+  }
+
+  /** While it stops: what it still waits for, for the log. */
+  unfinished(): string[] {
+    const models = this.#models?.index().filter(({ state }) => state === 'UNLOADING') ?? []
+    return [...this.#releasing, ...models.map(({ name, version }) => `model ${name} version ${version}`)]
   }
 
   /** Refuses new work, answers what is in flight until the drain timeout, releases everything. Idempotent. */
@@ -134,9 +145,18 @@ export class Daemon {
   /** Calls and queues drain together: a queue that drains waits for no fuller batch, and calls wait for it. */
   async #release(graceMs: number): Promise<void> {
     const unloadBy = monotonicNow() + graceMs
-    await Promise.all([this.#grpc?.shutdown(graceMs), this.#models?.unloadAll(unloadBy)])
-    await this.#exams?.close()
-    await this.#admin?.close()
+    await Promise.all([
+      this.#releaseOne('calls', this.#grpc?.shutdown(graceMs)),
+      this.#releaseOne('models', this.#models?.unloadAll(unloadBy)),
+    ])
+    await this.#releaseOne('exams', this.#exams?.close())
+    await this.#releaseOne('probes', this.#admin?.close())
+  }
+
+  async #releaseOne(what: string, released: Promise<void> | undefined): Promise<void> {
+    this.#releasing.add(what)
+    await released
+    this.#releasing.delete(what)
   }
 
   #createModels(engine: Engine): ModelManager {

@@ -14,6 +14,7 @@ import type {
 import { preprocess } from './preprocess.js'
 import { createSession, type EngineSession } from './session.js'
 
+export { exitAfter } from './loader.js'
 export type { LoaderOptions } from './loader.js'
 export type { EngineInstance, EngineOutput, EnginePayload, EngineResult } from './runner.js'
 export type { LayerReport, RegionReport } from './regions.js'

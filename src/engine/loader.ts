@@ -66,6 +66,19 @@ function requireAddon(file: string): NativeAddon {
   }
 }
 
+/**
+ * Ends this process with `code` in `milliseconds` at the latest, even where its event loop or another thread
+ * hangs. Without an addon no thread of ours can, and the event loop's own timer has to do.
+ */
+export function exitAfter(milliseconds: number, code: number): void {
+  try {
+    const addon = requireAddon(builtAddon())
+    callAddon(() => addon.exitAfter(milliseconds, code))
+  } catch {
+    setTimeout(() => process.exit(code), milliseconds).unref()
+  }
+}
+
 /** What to try, by what the loader said. */
 function solutions(reason: string): string[] {
   const library = /(lib(?:dnnl|gomp|OpenCL|stdc\+\+)[^:\s]*): cannot open/.exec(reason)?.[1]

@@ -230,4 +230,9 @@ export interface NativeAddon {
   /** Of all runs of the process from now on. */
   setRunLimits(limits: NativeRunLimits): void
   memoryStats(): NativeMemoryStats
+  /**
+   * Ends the process with `code` when the time has passed, whatever hangs by then: other threads, the event
+   * loop, what a normal exit waits for. It cannot be taken back; of several calls the first to come due counts.
+   */
+  exitAfter(milliseconds: number, code: number): void
 }

@@ -26,6 +26,8 @@ test('a start that is stopped or fails ends without having served', (t) => {
   t.false(failed.enter('SERVING'))
 })
 
+const quiet = { limitMs: 60_000, onLate: () => undefined, onFailure: () => undefined }
+
 test.serial('the first signal drains and exits 0, a second one exits at once with its number', async (t) => {
   const exits: number[] = []
   let drained = (): void => undefined
@@ -33,6 +35,7 @@ test.serial('the first signal drains and exits 0, a second one exits at once wit
     stop: () => new Promise((resolve) => (drained = resolve)),
     exit: (code) => exits.push(code),
     onForce: () => undefined,
+    ...quiet,
   })
   t.teardown(off)
   process.emit('SIGTERM', 'SIGTERM')
@@ -52,11 +55,30 @@ test.serial('a drain that fails exits 1', async (t) => {
     stop: () => Promise.reject(new Error('no')),
     exit: (code) => exits.push(code),
     onForce: () => undefined,
+    ...quiet,
   })
   t.teardown(off)
   process.emit('SIGTERM', 'SIGTERM')
   await new Promise(setImmediate)
   t.deepEqual(exits, [1])
+})
+
+test.serial('a drain that does not end exits 1 when its limit has passed, and says so first', async (t) => {
+  const told: string[] = []
+  const exited = new Promise<number>((exit) => {
+    const off = handleSignals({
+      ...quiet,
+      stop: () => new Promise(() => undefined),
+      exit,
+      onForce: () => undefined,
+      limitMs: 20,
+      onLate: () => void told.push('late'),
+    })
+    t.teardown(off)
+  })
+  process.emit('SIGTERM', 'SIGTERM')
+  t.is(await exited, 1)
+  t.deepEqual(told, ['late'])
 })
 
 function fetchStatus(

@@ -17,6 +17,11 @@ test('every property of the session options must be set', (t) => {
   }
 })
 
+test('exitAfter takes a time and a code of a process', (t) => {
+  for (const wrong of [[], [1], ['1', 1], [-1, 1], [NaN, 1], [1e12, 1], [1, 256], [1, -1]] as never[])
+    t.throws(() => addon.exitAfter(wrong[0], wrong[1]), { code: 'INVALID_OPTION' }, String(wrong))
+})
+
 test('session options of a wrong kind or range name what was expected', (t) => {
   const wrong: Loose[] = [
     { modelPath: 3 },

@@ -65,6 +65,11 @@ switch (ending) {
       throw new Error('on purpose')
     })
     break
+  case 'loop':
+    // The event loop itself hangs, with a signal that nobody can take note of.
+    process.on('SIGTERM', () => undefined)
+    createRequire(import.meta.url)(addonFile).exitAfter(200, 7)
+    for (;;);
   case 'sigterm':
     await startRuns()
     process.kill(process.pid, 'SIGTERM')

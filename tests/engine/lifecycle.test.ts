@@ -117,6 +117,10 @@ async function runProgram(ending: string): Promise<Ended> {
   }
 }
 
+test('a process whose event loop hangs ends when it was told to', async (t) => {
+  t.is((await runProgram('loop')).code, 7)
+})
+
 for (const ending of ['exit', 'idle', 'collect', 'workers']) {
   test(`a process ends cleanly: ${ending}`, async (t) => {
     const { code, stdout, stderr } = await runProgram(ending)
