@@ -3,35 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
-import { compileCached } from '../../src/compiler/cache.js'
-import { noFiles } from '../../src/compiler/resolver.js'
-import { DEFAULT_SESSION_OPTIONS } from '../../src/engine/index.js'
-import { ModelBuilder } from '../compiler/lib/model.js'
-import { Random } from '../compiler/lib/random.js'
+import { openRegion as open, SIDE } from './region-model.js'
 import { addon, batchOf, createInstance, outputsOf, request, runtime } from './support.js'
 
 const used = () => addon.memoryStats().pageableBytes
-const SIDE = 12
 /** Of one row, without the batch. */
 const sizes = (t: number) => [8, t, SIDE, SIDE, SIDE]
 const row = (t: number) => new Float32Array(8 * t * SIDE ** 3).fill(0.5)
 const run = (instance: ReturnType<typeof createInstance>, t: number) =>
   instance.execute(batchOf([request(row(t))], [sizes(t)])).result
-
-/** Two convolutions of eight channels over any number of frames, on target cpu. */
-async function open(folder: string) {
-  const random = new Random(3)
-  const model = new ModelBuilder(17)
-  let value = model.input('x', ['N', 8, 'T', SIDE, SIDE, SIDE])
-  for (let layer = 0; layer < 2; layer++) {
-    const weights = model.floats([8, 8, 3, 3, 3, 3], random.values(8 * 8 * 81))
-    value = model.node('Conv', [value, weights], { pads: [1, 1, 1, 1, 1, 1, 1, 1] })
-  }
-  model.output(model.node('GlobalAveragePool', [value]), ['N', 8, 1, 1, 1, 1])
-  const cache = { folder, onnxruntime: runtime.version, onednn: runtime.onednn }
-  const compiled = await compileCached(model.bytes, { target: 'cpu', resolve: noFiles }, cache)
-  return addon.createSession({ ...DEFAULT_SESSION_OPTIONS, modelPath: compiled.path, threads: 2 })
-}
 
 const withOneDnn = runtime.onednn === null ? test.skip : test.serial
 
