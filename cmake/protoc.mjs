@@ -28,21 +28,25 @@ const protos = readdirSync(join(root, 'proto'), { recursive: true }).filter((f) 
 const models = protos.filter((f) => f === 'onnx.proto')
 const wire = protos.filter((f) => !models.includes(f))
 
-function generate(files, ...args) {
-  const common = [
-    `-I${join(root, 'proto')}`,
-    `--plugin=protoc-gen-ts_proto=${join(bin, 'protoc-gen-ts_proto')}`,
-    `--ts_proto_out=${out}`,
-  ]
-  execFileSync(protoc, [...common, ...args, ...files], { stdio: 'inherit' })
+function run(files, ...args) {
+  execFileSync(protoc, [`-I${join(root, 'proto')}`, ...args, ...files], { stdio: 'inherit' })
+}
+
+function generate(files, ...options) {
+  const plugin = `--plugin=protoc-gen-ts_proto=${join(bin, 'protoc-gen-ts_proto')}`
+  run(files, plugin, `--ts_proto_out=${out}`, `--ts_proto_opt=${options.join(',')}`)
 }
 
 mkdirSync(out, { recursive: true })
-generate(
-  wire,
+generate(wire, ...options)
+// Models keep what this repository's schema does not name; on the wire unknown fields are dropped.
+generate(models, ...options, 'unknownFields=true')
+
+// What reflection serves: health too, whose code and schema are a package's.
+const health = join(root, 'node_modules', 'grpc-health-check', 'proto')
+run(
+  [...wire, 'health/v1/health.proto'],
+  `-I${health}`,
   '--include_imports',
   `--descriptor_set_out=${join(out, 'descriptors.binpb')}`,
-  `--ts_proto_opt=${options.join(',')}`,
 )
-// Models keep what this repository's schema does not name; on the wire unknown fields are dropped.
-generate(models, `--ts_proto_opt=${[...options, 'unknownFields=true'].join(',')}`)

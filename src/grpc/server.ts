@@ -14,6 +14,7 @@ import { InFlight } from './in-flight.js'
 import type { Connection } from './connections.js'
 import { createIngress } from './ingress.js'
 import { addReflection } from './reflection.js'
+import { forSmallMessages } from './small-messages.js'
 import { RequestBudget } from './request-budget.js'
 import { Rounds } from './rounds.js'
 import type { StatusCodes } from './status.js'
@@ -112,7 +113,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   const health = new HealthImplementation(
     Object.fromEntries(['', ...names].map((name) => [name, 'NOT_SERVING'])),
   )
-  health.addToServer(server)
+  health.addToServer(forSmallMessages(server))
   for (const { definition, implementation } of options.services) server.addService(definition, implementation)
   if (options.descriptorSet) addReflection(server, options.descriptorSet, names)
 

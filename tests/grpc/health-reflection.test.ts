@@ -76,6 +76,21 @@ test('health follows readiness for the server and each service, by Check, List a
   t.deepEqual(Object.keys(list as object).sort(), ['', SERVICE])
 })
 
+test('a health check of a name that no service can have is refused before it is decoded', async (t) => {
+  const { server, stop } = await start(echoBackend())
+  t.teardown(stop)
+  const client = new Client(server.address, credentials.createInsecure())
+  t.teardown(() => client.close())
+  const error = (name: string): Promise<ServiceError> =>
+    t.throwsAsync<ServiceError>(check(client, name) as Promise<never>)
+  // As much as the answer's header can hold.
+  t.is((await error('é'.repeat(500))).code, status.NOT_FOUND)
+  t.is((await error('a'.repeat(1024))).code, status.INTERNAL)
+  t.is((await error('a'.repeat(20_000_000))).code, status.INTERNAL)
+  server.setServing(true)
+  t.is(await check(client, ''), 'SERVING')
+})
+
 test('shutdown answers what is in flight, does not wait for a health watcher, and ends at its deadline', async (t) => {
   let release = (): void => undefined
   const held = echoBackend()
@@ -170,6 +185,13 @@ test('a client that knows nothing but the address can list and call methods', as
     (await run(buf, ['curl', '--protocol', 'grpc', '--http2-prior-knowledge', ...args])).stdout
   const methods = await curl('--list-methods', `http://${server.address}`)
   t.true(methods.includes(`${SERVICE}/ModelInfer`))
+  t.true(methods.includes('grpc.health.v1.Health/Check'))
+  server.setServing(true)
+  const health = await curl('-d', '{}', `http://${server.address}/grpc.health.v1.Health/List`)
+  t.deepEqual((JSON.parse(health) as { statuses: object }).statuses, {
+    '': { status: 'SERVING' },
+    [SERVICE]: { status: 'SERVING' },
+  })
   const request = JSON.stringify({
     model_name: 'echo',
     inputs: [{ name: 'x', datatype: 'UINT8', shape: ['3'], parameters: { k: { int64_param: '7' } } }],

@@ -20,6 +20,3 @@ export const MOST = {
   /** Objects within one another, unknown groups too. */
   nesting: 32,
 } as const
-
-/** Bytes of a message of a service that is not ours: health, reflection. */
-export const MOST_FOREIGN_BYTES = 2 ** 16
