@@ -10,6 +10,7 @@ import { HealthImplementation, service as healthService } from 'grpc-health-chec
 import { SentinodeError, type ErrorCode } from '../errors.js'
 import { observeCalls, type CallObserver } from './call-observer.js'
 import { tuneHttp2 } from './http2.js'
+import { receiveInPieces } from './grpc-js-receive.js'
 import { InFlight } from './in-flight.js'
 import type { Connection } from './connections.js'
 import { createIngress } from './ingress.js'
@@ -101,6 +102,7 @@ function bind(server: Server, host: string, port: number, credentials: ServerCre
 
 /** Starts the gRPC server: services, health, reflection, admission. Not serving until `setServing(true)`. */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
+  receiveInPieces()
   const server = new Server({
     // Admission answers with our own error at this size; grpc-js stays as the second fence.
     'grpc.max_receive_message_length': options.maxMessageBytes,
