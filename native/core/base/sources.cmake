@@ -5,5 +5,6 @@ target_sources(sentinode_core PRIVATE
   native/core/base/hash.cc
   native/core/base/memory.cc
   native/core/base/pages.cc
+  native/core/base/read_file.cc
   native/core/base/shape.cc
 )

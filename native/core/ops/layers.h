@@ -24,7 +24,7 @@ struct LayerParameters {
 
 struct Layers {
   Plan plan;
-  std::shared_ptr<const SideFile> file;
+  std::shared_ptr<SideFile> file;
   std::vector<LayerParameters> parameters;  // by step
   Element element = Element::kFloat32;      // of the values
   int threads = 1;

@@ -1,7 +1,6 @@
 #include "core/ops/prepared_weights.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "core/base/build_id.h"
 #include "core/base/draft_file.h"
 #include "core/base/hash.h"
+#include "core/base/read_file.h"
 #include "core/ops/parallel.h"
 
 namespace sentinode::ops {
@@ -55,17 +55,16 @@ std::shared_ptr<const WeightBuffer> FromFile(const std::string& path, uint64_t k
                                              const WeightParts& parts) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return nullptr;
-  const size_t mapped = parts.total() + sizeof(Trailer);
+  const size_t bytes = parts.total() + sizeof(Trailer);
   struct stat info{};
   const bool sized = fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
-                     static_cast<size_t>(info.st_size) == mapped;
-  // Entered in the page table at once: one by one that takes ten times as long.
-  void* data =
-      sized ? mmap(nullptr, mapped, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0) : MAP_FAILED;
+                     static_cast<size_t>(info.st_size) == bytes;
+  Pages pages = sized ? Pages(bytes) : Pages();
+  // What is checked is what is used: a mapping would change with the file, page by page.
+  const bool whole = pages.data() != nullptr && ReadWhole(file, pages.data(), bytes) &&
+                     IsWhole(pages.data(), key, parts);
   close(file);
-  if (data == MAP_FAILED) return nullptr;
-  auto buffer = std::make_shared<const WeightBuffer>(data, mapped, parts.total());
-  return IsWhole(buffer->data(), key, parts) ? buffer : nullptr;
+  return whole ? std::make_shared<const WeightBuffer>(std::move(pages), parts.total()) : nullptr;
 }
 
 // False where the folder cannot be written to or the disk is full.
@@ -84,9 +83,9 @@ bool ToFile(const std::string& path, uint64_t key, const WeightParts& parts) {
   return draft.Write(&trailer, sizeof trailer) && draft.Publish();
 }
 
-// The files that this process has mapped: sessions share mappings, not only the pages behind them,
-// so that each file is checked and counted once.
-class MappedFiles {
+// The files that this process has read: its sessions share them, so that each is read, checked and
+// counted once.
+class ReadFiles {
  public:
   std::shared_ptr<const WeightBuffer> Find(const std::string& path) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -113,10 +112,6 @@ class MappedFiles {
 
 }  // namespace
 
-WeightBuffer::~WeightBuffer() {
-  if (mapped_ > 0) munmap(const_cast<uint8_t*>(data_), mapped_);
-}
-
 std::shared_ptr<const WeightBuffer> WeightCache::Get(const std::string& form,
                                                      const WeightParts& parts) {
   std::weak_ptr<const WeightBuffer>& kept = kept_[form];
@@ -137,7 +132,7 @@ std::shared_ptr<const WeightBuffer> WeightCache::Make(const std::string& form,
   std::snprintf(name, sizeof name, "/%016llx.prepared",
                 static_cast<unsigned long long>(Hash(what.data(), what.size())));
   const std::string path = folder_ + name;
-  static MappedFiles files;
+  static ReadFiles files;
   if (auto known = files.Find(path); known && known->bytes() == parts.total()) return known;
   auto buffer = FromFile(path, key, parts);
   if (!buffer && ToFile(path, key, parts)) buffer = FromFile(path, key, parts);

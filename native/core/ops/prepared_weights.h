@@ -1,8 +1,8 @@
 // Weights in the form and layout that an algorithm wants. They are prepared once and kept in files
-// beside the compiled model, a file for each layer and form, mapped read-only: instances and
-// processes share their pages, and what is not in use costs no memory. A file is named after
-// everything that its contents depend on, the code that prepared them included, and its contents
-// are compared with their hash when it is opened; what does not agree is made again.
+// beside the compiled model, a file for each layer and form, and read into private memory that the
+// instances of a process share. A file is named after everything that its contents depend on, the
+// code that prepared them included, and what was read is compared with its hash; what does not
+// agree is made again.
 #pragma once
 
 #include <cstddef>
@@ -22,21 +22,14 @@ class WeightBuffer {
  public:
   WeightBuffer(Pages pages, size_t bytes)
       : pages_(std::move(pages)), data_(pages_.data()), bytes_(bytes) {}
-  // Takes over a mapping of `mapped` bytes of a file that begins with the weights.
-  WeightBuffer(void* mapping, size_t mapped, size_t bytes)
-      : mapped_(mapped), data_(static_cast<const uint8_t*>(mapping)), bytes_(bytes) {}
-  ~WeightBuffer();
   WeightBuffer(const WeightBuffer&) = delete;
   WeightBuffer& operator=(const WeightBuffer&) = delete;
 
   const uint8_t* data() const { return data_; }
   size_t bytes() const { return bytes_; }
-  // Whether it lies in a file that others may share.
-  bool in_file() const { return mapped_ > 0; }
 
  private:
   Pages pages_;
-  size_t mapped_ = 0;
   const uint8_t* data_;
   size_t bytes_;
 };
@@ -50,7 +43,7 @@ struct WeightParts {
   size_t total() const { return count * bytes; }
 };
 
-// The prepared weights of one layer. Forms of several sizes share them; they are unmapped with the
+// The prepared weights of one layer. Forms of several sizes share them; they go with the
 // last form that uses them. Not for several threads; the files behind it are safe to share.
 class WeightCache {
  public:

@@ -136,11 +136,12 @@ Result<std::shared_ptr<const Program>> Region::Prepare(const std::vector<Volume>
     return programs_.front();
   }
   const ThreadScope scope(threads);
+  if (layers_->file) SENTINODE_RETURN_IF_ERROR(layers_->file->Load());
   Result<std::unique_ptr<Program>> made = Program::Make(*layers_, inputs, threads);
+  if (layers_->file) layers_->file->Forget();
   if (!made.ok()) return made.status();
   programs_.push_front(std::move(made.value()));
   if (programs_.size() > kMaxPrograms) programs_.pop_back();
-  if (layers_->file) layers_->file->Forget();
   return programs_.front();
 }
 

@@ -7,10 +7,13 @@
 
 #include <utility>
 
+#include "core/base/hash.h"
+#include "core/base/read_file.h"
+
 namespace sentinode::ops {
 
-Result<std::shared_ptr<const SideFile>> SideFile::Open(const std::string& folder,
-                                                       const std::string& name, int64_t floats) {
+Result<std::shared_ptr<SideFile>> SideFile::Open(const std::string& folder, const std::string& name,
+                                                 int64_t floats) {
   if (folder.empty()) {
     return Status(
         "MODEL_INVALID",
@@ -26,17 +29,46 @@ Result<std::shared_ptr<const SideFile>> SideFile::Open(const std::string& folder
   const size_t wanted = static_cast<size_t>(floats) * sizeof(float);
   const bool sized = fstat(descriptor, &info) == 0 && S_ISREG(info.st_mode) &&
                      static_cast<size_t>(info.st_size) >= wanted;
-  void* data = sized ? mmap(nullptr, wanted, PROT_READ, MAP_PRIVATE, descriptor, 0) : MAP_FAILED;
-  close(descriptor);
+  void* data =
+      sized ? mmap(nullptr, wanted, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+            : MAP_FAILED;
   if (data == MAP_FAILED) {
+    close(descriptor);
     return Status("MODEL_INVALID", "the weights of a 4D region need " + std::to_string(wanted) +
                                        " bytes, " + name + " has " + std::to_string(info.st_size));
   }
-  return std::shared_ptr<const SideFile>(new SideFile(data, wanted));
+  std::shared_ptr<SideFile> file(new SideFile(name, descriptor, data, wanted));
+  SENTINODE_RETURN_IF_ERROR(file->Load());
+  return file;
 }
 
-SideFile::~SideFile() { munmap(data_, bytes_); }
+SideFile::~SideFile() {
+  munmap(data_, bytes_);
+  close(descriptor_);
+}
 
-void SideFile::Forget() const { madvise(data_, bytes_, MADV_DONTNEED); }
+Status SideFile::Load() {
+  if (loaded_) return Status::Ok();
+  if (mprotect(data_, bytes_, PROT_READ | PROT_WRITE) != 0) {
+    return {"MEMORY_LIMIT", "the machine has no memory left for the weights of a 4D region"};
+  }
+  loaded_ = ReadWhole(descriptor_, data_, bytes_);
+  const uint64_t hash = loaded_ ? Hash(data_, bytes_) : 0;
+  if (!hashed_) hash_ = hash;
+  hashed_ = true;
+  if (!loaded_ || hash != hash_) {
+    Forget();
+    return {"MODEL_INVALID",
+            "the weights of a 4D region have changed since the model was loaded: " + name_};
+  }
+  mprotect(data_, bytes_, PROT_READ);
+  return Status::Ok();
+}
+
+void SideFile::Forget() {
+  loaded_ = false;
+  madvise(data_, bytes_, MADV_DONTNEED);
+  mprotect(data_, bytes_, PROT_NONE);
+}
 
 }  // namespace sentinode::ops

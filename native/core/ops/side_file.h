@@ -1,34 +1,48 @@
-// The weights of a region: a file of floats, mapped read-only.
+// The weights of a region: a file of floats, read into memory of our own.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/base/status.h"
 
 namespace sentinode::ops {
 
-// Shared by the regions of a session; may be read on any thread.
+// Private memory rather than a mapping of the file: that would change with the file, and end the
+// process where the file was cut. One thread at a time loads and forgets; in between any thread may
+// read.
 class SideFile {
  public:
-  // Fails with MODEL_INVALID where the file is missing or shorter than `floats` floats.
-  static Result<std::shared_ptr<const SideFile>> Open(const std::string& folder,
-                                                      const std::string& name, int64_t floats);
+  // Loaded. Fails with MODEL_INVALID where the file is missing or shorter than `floats` floats,
+  // MEMORY_LIMIT.
+  static Result<std::shared_ptr<SideFile>> Open(const std::string& folder, const std::string& name,
+                                                int64_t floats);
   ~SideFile();
   SideFile(const SideFile&) = delete;
   SideFile& operator=(const SideFile&) = delete;
 
+  // Where they are, or will be again.
   const float* data() const { return static_cast<const float*>(data_); }
-  // Gives the pages back to the system; they come again from the file when they are read.
-  void Forget() const;
+  // Reads them again after Forget, at the same address. Fails with MODEL_INVALID where the file has
+  // changed since it was opened.
+  Status Load();
+  // Gives the memory back to the system; who reads then is stopped.
+  void Forget();
 
  private:
-  SideFile(void* data, size_t bytes) : data_(data), bytes_(bytes) {}
+  SideFile(std::string name, int descriptor, void* data, size_t bytes)
+      : name_(std::move(name)), descriptor_(descriptor), data_(data), bytes_(bytes) {}
 
-  void* data_;
-  size_t bytes_;
+  const std::string name_;
+  const int descriptor_;  // kept open: another file may take the name
+  void* const data_;
+  const size_t bytes_;
+  bool loaded_ = false;
+  bool hashed_ = false;
+  uint64_t hash_ = 0;  // of what was read first
 };
 
 }  // namespace sentinode::ops
