@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { compileCached, defaultCacheFolder } from '../compiler/cache.js'
 import type { NativeRuntimeInfo } from '../engine/native.js'
+import { isSentinodeError } from '../errors.js'
 import type { CompileModel } from '../models/engine.js'
 
 export interface CompileOptions {
@@ -8,7 +12,10 @@ export interface CompileOptions {
   readonly runtime: NativeRuntimeInfo
 }
 
-/** Compiles through the cache on disk; a model that passes through is handed on as it came. */
+/**
+ * Compiles through the cache on disk; a model that passes through is handed on as it came. Where the disk is
+ * full or read-only a model is served from memory all the same, and a warning says so.
+ */
 export function compileWith({ cacheDir, runtime }: CompileOptions): CompileModel {
   const folder = Promise.resolve(cacheDir ?? defaultCacheFolder())
   // Whoever compiles first meets the failure; nobody may compile at all.
@@ -27,11 +34,33 @@ export function compileWith({ cacheDir, runtime }: CompileOptions): CompileModel
       ...taps,
       ...(hints && { hints }),
     } as const
-    const compiled = await compileCached(model, options, cache)
+    let warning: string | null = null
+    const compiled = await compileCached(model, options, cache).catch((error: unknown) => {
+      if (!isSentinodeError(error) || error.code !== 'CACHE_NOT_WRITTEN') throw error
+      warning = `${error.message}. It is served from memory, and compiled and measured again at the next start`
+      return compileCached(model, options, { ...cache, folder: memoryFolder() })
+    })
     return {
+      warning,
       modelPath: compiled.path,
       modelBytes: compiled.path === null ? model : null,
       ownOperators: compiled.ownOperators,
     }
   }
+}
+
+let inMemory: string | undefined
+
+/** A folder of this process in memory, or in the temporary folder where there is none; it goes at exit. */
+function memoryFolder(): string {
+  if (inMemory !== undefined) return inMemory
+  const name = 'sentinode-'
+  let folder: string
+  try {
+    folder = mkdtempSync(join('/dev/shm', name))
+  } catch {
+    folder = mkdtempSync(join(tmpdir(), name))
+  }
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return (inMemory = folder)
 }

@@ -35,6 +35,8 @@ export interface CompiledModel {
   readonly modelBytes: Uint8Array | null
   /** Whether it holds operators of ours, whose threads must not compete with ONNX Runtime's spinning ones. */
   readonly ownOperators: boolean
+  /** What the operator should know of it. */
+  readonly warning?: string | null
 }
 
 export type CompileModel = (task: CompileTask) => Promise<CompiledModel>

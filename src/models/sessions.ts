@@ -49,7 +49,7 @@ async function openFirst(
   const last = placement.targets.length - 1
   for (const [i, target] of placement.targets.entries()) {
     try {
-      const session = await open(around, target, placement.deviceId, compiled)
+      const session = await open(around, target, placement.deviceId, compiled, warnings)
       return { session, placement: { target, deviceId: placement.deviceId, count: placement.count } }
     } catch (error) {
       const passable = isSentinodeError(error) && error.code === 'PROVIDER_UNAVAILABLE' && i < last
@@ -67,13 +67,15 @@ async function open(
   target: Target,
   deviceId: number,
   compiled: Map<Target, Promise<CompiledModel>>,
+  warnings: string[],
 ): Promise<ModelSession> {
   const { settings, model, resolve, hints } = around
   const { precision, exactTaps, fastTaps } = settings
   const made =
     compiled.get(target) ?? around.compile({ model, target, precision, exactTaps, fastTaps, hints, resolve })
   compiled.set(target, made)
-  const { modelPath, modelBytes, ownOperators } = await made
+  const { modelPath, modelBytes, ownOperators, warning } = await made
+  if (warning && !warnings.includes(warning)) warnings.push(warning)
   const provider = kindOf(target).provider
   return around.createSession({
     modelPath,
