@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { SentinodeError } from '../errors.js'
 import { COMPILER_VERSION, type CompiledModel, type CompileOptions, compile } from './compile.js'
 import { externalTensors } from './external-data.js'
+import { updateHash } from './hash.js'
 import { decodeModel } from './onnx.js'
 import type { CompileReport } from './report.js'
 
@@ -81,10 +82,11 @@ async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileC
     hints,
     constantInitializers,
   }
-  const hash = createHash('sha256').update(JSON.stringify(settings)).update('\n').update(bytes)
+  const hash = createHash('sha256').update(JSON.stringify(settings)).update('\n')
+  updateHash(hash, bytes)
   for (const { location, offset, length } of externalTensors(decodeModel(bytes).graph)) {
     hash.update(JSON.stringify([location, offset, length]))
-    hash.update(await options.resolve.read(location, { offset, length }))
+    updateHash(hash, await options.resolve.read(location, { offset, length }))
   }
   return hash.digest('hex')
 }
@@ -167,7 +169,7 @@ async function writeWhole(path: string, chunks: readonly Uint8Array[]): Promise<
   const hash = createHash('sha256')
   try {
     for (const chunk of chunks) {
-      hash.update(chunk)
+      updateHash(hash, chunk)
       await handle.writeFile(chunk)
     }
     await handle.sync()

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { SentinodeError } from '../errors.js'
+import { sha256 } from './hash.js'
 import { type GraphProto, type TensorProto, TensorProto_DataLocation, subgraphs } from './onnx.js'
 import type { FileResolver } from './resolver.js'
 
@@ -53,9 +53,7 @@ export function detachLargeData(graph: GraphProto, limit = EMBEDDED_LIMIT): Comp
   const large = graph.initializer.filter((t) => (t.rawData?.length ?? 0) >= 1024)
   if (large.reduce((sum, t) => sum + (t.rawData?.length ?? 0), 0) <= limit) return []
   const chunks = large.map((t) => t.rawData ?? new Uint8Array())
-  const hash = createHash('sha256')
-  for (const chunk of chunks) hash.update(chunk)
-  const name = `${hash.digest('hex')}.data`
+  const name = `${sha256(...chunks)}.data`
   let offset = 0
   for (const tensor of large) {
     const length = tensor.rawData?.length ?? 0

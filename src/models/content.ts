@@ -1,6 +1,7 @@
 /** What lies in a version's folder beside what runs: the hash that names it all, and the screening contract. */
 import { createHash } from 'node:crypto'
 import { externalTensors } from '../compiler/external-data.js'
+import { updateHash } from '../compiler/hash.js'
 import { decodeModel } from '../compiler/onnx.js'
 import type { FileResolver } from '../compiler/resolver.js'
 import { isSentinodeError } from '../errors.js'
@@ -18,10 +19,10 @@ export type ReadContract = (version: FileResolver, signature: ModelSignature) =>
  * is all, otherwise of the file followed by each external tensor's place and bytes.
  */
 export async function hashContent(network: Uint8Array, resolve: FileResolver): Promise<string> {
-  const hash = createHash('sha256').update(network)
+  const hash = updateHash(createHash('sha256'), network)
   for (const { location, offset, length } of namedTensors(network)) {
     hash.update(JSON.stringify([location, offset, length]))
-    hash.update(await resolve.read(location, { offset, length }))
+    updateHash(hash, await resolve.read(location, { offset, length }))
   }
   return hash.digest('hex')
 }

@@ -156,10 +156,31 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   }
 }
 
+const LARGEST_MODEL = 2 ** 31
+
+/** Whether a file has as many bytes, without reading them; false where there is none. */
+async function reaches(
+  resolve: ReturnType<typeof confinedResolver>,
+  fileName: string,
+  bytes: number,
+): Promise<boolean> {
+  return resolve.read(fileName, { offset: bytes - 1, length: 1 }).then(
+    () => true,
+    () => false,
+  )
+}
+
 async function readNetwork(
   resolve: ReturnType<typeof confinedResolver>,
   fileName: string,
 ): Promise<Uint8Array> {
+  if (await reaches(resolve, fileName, LARGEST_MODEL)) {
+    throw new SentinodeError(
+      'MODEL_INVALID',
+      `expected an ONNX model below 2 GiB in ${JSON.stringify(fileName)}, as no protobuf message is larger; ` +
+        'export it with its weights in a file beside it (external data)',
+    )
+  }
   const bytes = await resolve.read(fileName)
   if (bytes.byteLength > 0) return bytes
   throw new SentinodeError(

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { symlinkSync } from 'node:fs'
+import { symlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { encodeModel, ModelProto, TensorProto_DataLocation } from '../../src/compiler/onnx.js'
@@ -25,6 +25,7 @@ async function load(
   files: Readonly<Record<string, string | Uint8Array>>,
   network: FakeNetwork = BATCHABLE,
   options: Partial<LoaderOptions> = {},
+  prepare: (root: string) => void = () => undefined,
 ): Promise<{ models: ModelManager; engine: FakeEngine; warnings: string[]; reason: string }> {
   const engine = fakeEngine(network)
   const warnings: string[] = []
@@ -43,6 +44,7 @@ async function load(
     events: { onWarning: (_, message) => warnings.push(message) },
   })
   const root = folder(t, files)
+  prepare(root)
   await models.loadAll((await scanRepositories([root])).models)
   t.teardown(() => models.unloadAll(Infinity))
   return { models, engine, warnings, reason: models.index()[0]?.reason ?? '' }
@@ -408,4 +410,12 @@ test('A model that is taken out of service frees instances before sessions and r
   })
   await model.dispose(0)
   t.is(engine.disposed.length, 2)
+})
+
+test('A file that no protobuf message can be is refused unread, with what to do', async (t) => {
+  const { models, reason } = await load(t, { 'm/1/model.onnx': 'network' }, BATCHABLE, {}, (root) =>
+    truncateSync(join(root, 'm/1/model.onnx'), 2 ** 31),
+  )
+  t.is(models.ready().length, 0)
+  t.regex(reason, /MODEL_INVALID.*below 2 GiB.*external data/)
 })

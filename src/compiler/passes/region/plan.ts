@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { CompiledFile } from '../../external-data.js'
+import { sha256 } from '../../hash.js'
 
 /** Version of the format that native/core/ops/README.md describes. */
 const FORMAT = 1
@@ -41,7 +41,7 @@ export class PlanWriter {
   /** Where a tensor begins in the side file, in floats. The same numbers are written once. */
   tensor(data: Float32Array): number {
     const bytes = bytesOf(data)
-    const hash = createHash('sha256').update(bytes).digest('hex')
+    const hash = sha256(bytes)
     let offset = this.offsets.get(hash)
     if (offset === undefined) {
       offset = this.floats
@@ -54,9 +54,7 @@ export class PlanWriter {
 
   finish(): { plan: string; file: CompiledFile | null } {
     const chunks = this.chunks.map(bytesOf)
-    const hash = createHash('sha256')
-    for (const chunk of chunks) hash.update(chunk)
-    const file = chunks.length === 0 ? null : { name: `${hash.digest('hex')}.weights`, chunks }
+    const file = chunks.length === 0 ? null : { name: `${sha256(...chunks)}.weights`, chunks }
     const { precision, exactTaps, hints, openFrames } = this.header
     const head = [
       `region ${FORMAT}`,
