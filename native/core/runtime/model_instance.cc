@@ -13,6 +13,7 @@
 #include "core/base/operator_failure.h"
 #include "core/runtime/batch_slot.h"
 #include "core/runtime/ort.h"
+#include "core/runtime/ort_failure.h"
 #include "core/runtime/outputs.h"
 #include "core/runtime/run_memory.h"
 
@@ -162,13 +163,13 @@ void ModelInstance::Gather(Execution& execution) {
   std::vector<size_t> keep(execution.batch.requests.size());
   std::iota(keep.begin(), keep.end(), size_t{0});
   Settle(execution, keep);
-  const Status prepared = Guard([&] {
+  const Status prepared = GuardRun([&] {
     if (!keep.empty()) SENTINODE_RETURN_IF_ERROR(execution.slot->Prepare(execution.batch));
     return Status::Ok();
   });
   for (size_t index : keep) {
     const Status status =
-        prepared.ok() ? Guard([&] { return execution.slot->Append(execution.batch, index); })
+        prepared.ok() ? GuardRun([&] { return execution.slot->Append(execution.batch, index); })
                       : prepared;
     if (!status.ok()) Fail(execution.result.outcomes[index], status);
   }
@@ -220,7 +221,7 @@ void ModelInstance::Run(const std::shared_ptr<Execution>& execution) {
   execution->slot->Compact(execution->batch, keep);
   execution->result.run_start = execution->result.run_end = NowMs();
   if (keep.empty()) return;
-  const Status status = Guard([&] { return RunSession(execution); });
+  const Status status = GuardRun([&] { return RunSession(execution); });
   if (status.ok()) return;
   std::lock_guard<std::mutex> lock(mutex_);
   for (size_t index : keep) {
@@ -243,7 +244,7 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
   if (!BeginRun(execution)) return Status::Ok();
   operator_failure = Status::Ok();
   size_t refused = 0;
-  const Status status = Guard([&] {
+  const Status status = GuardRun([&] {
     CancelScope scope(&cancel_run_);
     RunMemoryScope memory(session_->keeps_memory(), refused);
     binding.SynchronizeInputs();
