@@ -145,7 +145,7 @@ export const ERRORS = define({
   },
   DEADLINE_EXCEEDED: {
     status: 'DEADLINE_EXCEEDED',
-    meaning: 'The deadline or queue timeout passed before the request ran; it was not run.',
+    meaning: 'The deadline or queue timeout passed before it ran, or ran again after its batch failed.',
     retryable: true,
   },
   TRANSFER_TOO_SLOW: {

@@ -18,19 +18,20 @@ export interface Losses {
   readonly shed: Readonly<Record<ShedReason, Counter.Internal>>
   readonly deadlineMissed: Readonly<Record<(typeof MISSED_STAGES)[number], Counter.Internal>>
   readonly cancelled: Readonly<Record<Stage, Counter.Internal>>
+  readonly split: Counter.Internal
 }
 
-/** `sentinode_shed_total`, `sentinode_deadline_missed_total`, `sentinode_cancelled_total`. */
+/** `sentinode_shed_total`, `sentinode_deadline_missed_total`, `sentinode_cancelled_total`, `sentinode_batches_split_total`. */
 export function losses(registry: Registry): Family<Losses> {
   const counter = <L extends string>(
     name: string,
     help: string,
-    label: L,
+    ...labels: L[]
   ): Counter<'model' | 'version' | L> =>
     new Counter({
       name: `sentinode_${name}_total`,
       help,
-      labelNames: [...MODEL_LABELS, label],
+      labelNames: [...MODEL_LABELS, ...labels],
       registers: [registry],
     })
 
@@ -41,13 +42,16 @@ export function losses(registry: Registry): Family<Losses> {
     'stage',
   )
   const cancelled = counter('cancelled', 'Requests whose caller went away, by where they were', 'stage')
+  const split = counter('batches_split', 'Batches that failed and were run again request by request')
   return {
     bind: ({ model, version }) => ({
       shed: byValue(SHED_REASONS, (reason) => visible(shed.labels({ model, version, reason }))),
       deadlineMissed: byValue(MISSED_STAGES, (stage) => visible(missed.labels({ model, version, stage }))),
       cancelled: byValue(CANCELLED_STAGES, (stage) => visible(cancelled.labels({ model, version, stage }))),
+      split: visible(split.labels({ model, version })),
     }),
     remove: ({ model, version }) => {
+      split.remove({ model, version })
       for (const reason of SHED_REASONS) shed.remove({ model, version, reason })
       for (const stage of MISSED_STAGES) missed.remove({ model, version, stage })
       for (const stage of CANCELLED_STAGES) cancelled.remove({ model, version, stage })

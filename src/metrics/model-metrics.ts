@@ -89,6 +89,10 @@ export class ModelMetrics implements SchedulerObserver {
     this.#statistics.executed(batch)
   }
 
+  onSplit(): void {
+    this.#families.losses.split.inc()
+  }
+
   #fail(reason: FailureReason, waited: number): void {
     this.#families.counters.failure[reason].inc()
     this.#statistics.failed(waited)

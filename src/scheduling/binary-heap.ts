@@ -10,8 +10,9 @@ export class BinaryHeap<T> {
     return this.#items[0]
   }
 
-  clear(): void {
-    this.#items.length = 0
+  /** Takes all out, in no order. */
+  takeAll(): readonly { readonly key: number; readonly value: T }[] {
+    return this.#items.splice(0)
   }
 
   push(key: number, value: T): void {

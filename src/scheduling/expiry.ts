@@ -9,29 +9,29 @@ interface Expiring {
 const STALE_ALLOWANCE = 64
 
 /**
- * Who expires next. Most requests leave the queue in time, so leaving is not recorded here: an entry whose
- * request is gone is dropped when it comes up, or when such entries outnumber the others.
+ * Who expires next. Most requests run in time, so that a request no longer waits is not recorded here: its
+ * entry is dropped when it comes up, or when such entries outnumber the others.
  */
 export class ExpiryIndex<E extends Expiring> {
   readonly #heap = new BinaryHeap<E>()
   readonly #isWaiting: (entry: E) => boolean
+  #sweepAt = STALE_ALLOWANCE
 
   constructor(isWaiting: (entry: E) => boolean) {
     this.#isWaiting = isWaiting
   }
 
-  /** @param waiting all that wait, `entry` included, and how many they are */
-  add(entry: E, waiting: { readonly size: number; all(): Iterable<E> }): void {
-    if (this.#heap.size > 2 * waiting.size + STALE_ALLOWANCE) {
-      this.#heap.clear()
-      for (const other of waiting.all()) this.#push(other)
-    } else this.#push(entry)
+  /** To be called once more when an entry's expiry has changed. */
+  add(entry: E): void {
+    if (entry.expiry === Infinity) return
+    this.#heap.push(entry.expiry, entry)
+    if (this.#heap.size > this.#sweepAt) this.#sweep()
   }
 
   /** When the next waiting request expires; Infinity if none does. */
   next(): number {
     for (let top = this.#heap.peek(); top; top = this.#heap.peek()) {
-      if (this.#isWaiting(top.value)) return top.key
+      if (this.#isLive(top)) return top.key
       this.#heap.pop()
     }
     return Infinity
@@ -42,7 +42,12 @@ export class ExpiryIndex<E extends Expiring> {
     return this.next() <= now ? (this.#heap.pop() ?? null) : null
   }
 
-  #push(entry: E): void {
-    if (entry.expiry !== Infinity) this.#heap.push(entry.expiry, entry)
+  #isLive({ key, value }: { readonly key: number; readonly value: E }): boolean {
+    return key === value.expiry && this.#isWaiting(value)
+  }
+
+  #sweep(): void {
+    for (const item of this.#heap.takeAll()) if (this.#isLive(item)) this.#heap.push(item.key, item.value)
+    this.#sweepAt = 2 * this.#heap.size + STALE_ALLOWANCE
   }
 }

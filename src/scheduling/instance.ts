@@ -82,8 +82,10 @@ export class Instance<P, R> {
 
   start(requests: readonly PendingRequest<P, R>[], now: number): Flight<P, R> {
     const running = this.#run(requests)
-    for (const [index, request] of requests.entries())
+    for (const [index, request] of requests.entries()) {
+      request.place = this.isIdle ? 'running' : 'gathered'
       request.cancelRun = () => (running instanceof Error ? undefined : running.cancel(index))
+    }
     const flight: Flight<P, R> = {
       requests,
       bucket: requests[0]?.bucket ?? '',
@@ -96,17 +98,20 @@ export class Instance<P, R> {
     return flight
   }
 
-  /** @param result null where the batch failed as a whole */
+  /** @param result null where the instance itself failed */
   finish(flight: Flight<P, R>, result: BatchResult<R> | null): void {
     this.#flights.splice(this.#flights.indexOf(flight), 1)
+    for (const request of this.#flights[0]?.requests ?? []) request.place = 'running'
     if (!result || result.rows === 0) return
     this.#lastRunEnd = Math.max(this.#lastRunEnd, result.timings.runEnd)
-    this.#estimates.observe(flight.bucket, result.rows, result.timings)
+    // A run that failed or was terminated says nothing of how long one takes.
+    if (result.outcomes.some(({ kind }) => kind === 'ok'))
+      this.#estimates.observe(flight.bucket, result.rows, result.timings)
   }
 
   #run(requests: readonly PendingRequest<P, R>[]): RunningBatch<R> | Error {
     try {
-      return this.#runner.start(requests.map((request) => request.takeEntry()))
+      return this.#runner.start(requests.map((request) => request.entry()))
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error))
     }

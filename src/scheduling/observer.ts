@@ -32,8 +32,10 @@ export interface SchedulerObserver {
   onCancelled(stage: Stage, waited: number): void
   onFailed(error: Error, waited: number): void
   onSuccess(request: SucceededRequest): void
-  /** A batch of which at least a row was run. */
+  /** A batch of which at least a row was run, and which did not fail. */
   onBatch(batch: ExecutedBatch): void
+  /** A batch failed of which this many requests are run again, each alone. */
+  onSplit(requests: number): void
 }
 
 export const silentObserver: SchedulerObserver = {
@@ -44,4 +46,5 @@ export const silentObserver: SchedulerObserver = {
   onFailed: () => undefined,
   onSuccess: () => undefined,
   onBatch: () => undefined,
+  onSplit: () => undefined,
 }

@@ -3,6 +3,12 @@ import type { Queued } from './queue.js'
 import type { Ticket } from './release-order.js'
 import type { BatchEntry, Completion } from './types.js'
 
+/**
+ * Where a request is until it is answered: in the queue; in a batch that is closed and waits for the run
+ * before it; in a run; or its batch failed and it waits to be run again alone.
+ */
+export type Place = 'queue' | 'gathered' | 'running' | 'again'
+
 export interface PendingFields<P, R> {
   readonly sequence: number
   readonly payload: P
@@ -33,11 +39,12 @@ export class PendingRequest<P, R> implements Queued {
   readonly rank: number
   readonly enqueuedAt: number
   readonly deadline: number
-  readonly expiry: number
   readonly ticket: Ticket | null
+  place: Place = 'queue'
   /** Terminates the run for this request's part, once it is in a batch. */
   cancelRun: (() => void) | null = null
-  #entry: BatchEntry<P> | null
+  #payload: P | null
+  #expiry: number
   #answered = false
   readonly #fields: Pick<PendingFields<P, R>, 'resolve' | 'reject' | 'signal'>
   #onAbort: (() => void) | null = null
@@ -51,9 +58,9 @@ export class PendingRequest<P, R> implements Queued {
     this.rank = fields.rank
     this.enqueuedAt = fields.enqueuedAt
     this.deadline = fields.deadline
-    this.expiry = fields.expiry
+    this.#expiry = fields.expiry
     this.ticket = fields.ticket
-    this.#entry = { payload: fields.payload, rows: fields.rows, deadline: fields.expiry }
+    this.#payload = fields.payload
     this.#fields = { resolve: fields.resolve, reject: fields.reject, signal: fields.signal }
   }
 
@@ -67,12 +74,22 @@ export class PendingRequest<P, R> implements Queued {
     this.#fields.signal?.addEventListener('abort', callback, { once: true })
   }
 
-  /** Hands the payload over to the batch, once; the request keeps no hold of it. */
-  takeEntry(): BatchEntry<P> {
-    const entry = this.#entry
-    if (!entry) throw new SentinodeError('INTERNAL', 'a request was put into two batches')
-    this.#entry = null
-    return entry
+  /** When it is given up unless it runs by then: the earlier of the caller's deadline and the queue timeout. */
+  get expiry(): number {
+    return this.#expiry
+  }
+
+  /** The request as a batch takes it. It is kept until it is answered, since it may have to run again. */
+  entry(): BatchEntry<P> {
+    if (this.#payload === null)
+      throw new SentinodeError('INTERNAL', 'an answered request was put into a batch')
+    return { payload: this.#payload, rows: this.rows, deadline: this.#expiry }
+  }
+
+  /** Its batch has failed. It was in time for that run, so only the caller's deadline counts from now on. */
+  waitAgain(): void {
+    this.place = 'again'
+    this.#expiry = this.deadline
   }
 
   resolve(completion: Completion<R>): void {
@@ -86,7 +103,7 @@ export class PendingRequest<P, R> implements Queued {
   #answer(): boolean {
     if (this.#answered) return false
     this.#answered = true
-    this.#entry = null
+    this.#payload = null
     this.cancelRun = null
     if (this.#onAbort) this.#fields.signal?.removeEventListener('abort', this.#onAbort)
     return true

@@ -7,7 +7,7 @@ import { DurationEstimates } from './estimates.js'
 import { ExpiryIndex } from './expiry.js'
 import { Instance, type Flight } from './instance.js'
 import { silentObserver, type SchedulerObserver, type Stage } from './observer.js'
-import { PendingRequest } from './pending.js'
+import { PendingRequest, type Place } from './pending.js'
 import {
   levelFor,
   queuePolicyFor,
@@ -64,6 +64,8 @@ export class ModelScheduler<P, R> {
   #state: 'open' | 'draining' | 'closed' = 'open'
   #sequence = 0
   #dispatched = 0
+  /** Of batches that failed, in the order of arrival; each is run once more, alone. */
+  readonly #again = new Set<PendingRequest<P, R>>()
   readonly #expected = new Set<Expectation>()
   #pumpDeferred = false
   #whenEmpty: (() => void)[] = []
@@ -75,7 +77,7 @@ export class ModelScheduler<P, R> {
     this.#policy = options.policy
     this.#instances = options.runners.map((runner) => new Instance(runner, this.#estimates))
     this.#queue = new RequestQueue(smallestCompleteBatch(options.policy))
-    this.#expiry = new ExpiryIndex((request) => this.#queue.has(request))
+    this.#expiry = new ExpiryIndex((request) => !request.answered && request.place !== 'running')
     this.#order = options.policy.preserveOrdering ? new ReleaseOrder() : null
     this.#batchAlarm = new Alarm(this.#options.clock, () => this.#pump())
     this.#expiryAlarm = new Alarm(this.#options.clock, () => this.#expire(this.#options.clock.now()))
@@ -140,7 +142,7 @@ export class ModelScheduler<P, R> {
       })
       request.whenAborted(() => this.#cancel(request))
       this.#queue.add(request)
-      this.#expiry.add(request, this.#queue)
+      this.#expiry.add(request)
       this.#options.observer.onEnqueue(options.rows, options.bytes)
       this.#deferPump()
     })
@@ -155,7 +157,8 @@ export class ModelScheduler<P, R> {
   expectedWait(rows: number): number {
     const now = this.#options.clock.now()
     const held = this.#instances.reduce((sum, instance) => sum + instance.backlog(now), 0)
-    const waiting = (this.#queue.rows + rows) * this.#estimates.perRow
+    const again = [...this.#again].reduce((sum, request) => sum + request.rows, 0)
+    const waiting = (this.#queue.rows + again + rows) * this.#estimates.perRow
     return (held + waiting) / this.#instances.length
   }
 
@@ -164,7 +167,8 @@ export class ModelScheduler<P, R> {
     return {
       queuedRequests: this.#queue.size,
       queuedBytes: this.#queue.bytes,
-      pendingRequests: this.#queue.size + held.reduce((sum, flight) => sum + flight.requests.length, 0),
+      pendingRequests:
+        this.#queue.size + this.#again.size + held.reduce((sum, flight) => sum + flight.requests.length, 0),
       dispatchedRequests: this.#dispatched,
     }
   }
@@ -197,7 +201,7 @@ export class ModelScheduler<P, R> {
     const dispatched = this.#instances.flatMap((instance) =>
       instance.flights.flatMap((flight) => flight.requests),
     )
-    for (const request of [...this.#queue.all(), ...dispatched]) {
+    for (const request of [...this.#queue.all(), ...this.#again, ...dispatched]) {
       if (request.answered) continue
       this.#withdraw(request)
       this.#options.observer.onShed('shutting_down')
@@ -229,7 +233,7 @@ export class ModelScheduler<P, R> {
     }
     if (options.deadline <= now) {
       observer.onExpired('admission', 0)
-      return expired('the deadline had passed when the request arrived')
+      return expired('the deadline had passed when the request arrived; it was not run')
     }
     const refusal = admit(this.#queue, this.#policy, budget, level, options.bytes)
     return refusal && shed(refusal.reason, refusal.error)
@@ -249,6 +253,13 @@ export class ModelScheduler<P, R> {
     const now = this.#options.clock.now()
     this.#expire(now)
     for (let instance = this.#nextInstance(); instance; instance = this.#nextInstance()) {
+      // Whoever waits again has waited longest, and is never in a batch with others.
+      const [again] = this.#again
+      if (again) {
+        this.#again.delete(again)
+        this.#dispatch(instance, [again], now)
+        continue
+      }
       const decision = decide(this.#queue, this.#policy, instance.view(), now)
       if (decision.kind === 'wait') {
         this.#batchAlarm.set(decision.until, instance.isIdle ? 'fine' : 'coarse')
@@ -277,29 +288,52 @@ export class ModelScheduler<P, R> {
   }
 
   #land(instance: Instance<P, R>, flight: Flight<P, R>, done: BatchResult<R> | Error): void {
-    const { budget, observer, clock } = this.#options
-    const result = done instanceof Error || done.outcomes.length !== flight.requests.length ? null : done
+    const { observer, clock } = this.#options
+    const { requests } = flight
+    const result = done instanceof Error || done.outcomes.length !== requests.length ? null : done
     instance.finish(flight, result)
-    this.#dispatched -= flight.requests.length
-    for (const request of flight.requests) {
+    this.#dispatched -= requests.length
+    const error = done instanceof Error ? done : tooFew()
+    const outcomes = requests.map((_, index) => result?.outcomes[index] ?? { kind: 'failed' as const, error })
+    const ran = outcomes.some(({ kind }) => kind === 'ok')
+    const again = new Set(
+      ran ? [] : requests.filter((request, index) => this.#mayRunAgain(request, flight, outcomes[index])),
+    )
+    for (const request of requests) {
       request.cancelRun = null
-      budget.release(request.bytes)
+      if (again.has(request)) this.#runAgain(request)
+      else this.#options.budget.release(request.bytes)
     }
+    if (again.size > 0) observer.onSplit(again.size)
     this.#pump()
-    if (result && result.rows > 0)
-      observer.onBatch({ requests: flight.requests.length, rows: result.rows, timings: result.timings })
-    const error =
-      done instanceof Error
-        ? done
-        : new SentinodeError('INTERNAL', 'an instance answered with too few outcomes')
+    if (result && result.rows > 0 && (ran || !outcomes.some(({ kind }) => kind === 'failed')))
+      observer.onBatch({ requests: requests.length, rows: result.rows, timings: result.timings })
     const now = clock.now()
-    for (const [index, request] of flight.requests.entries()) {
-      if (request.answered) continue
-      const outcome: Outcome<R> = result?.outcomes[index] ?? { kind: 'failed', error }
+    for (const [index, request] of requests.entries()) {
+      const outcome = outcomes[index]
+      if (request.answered || again.has(request) || !outcome) continue
       if (outcome.kind !== 'ok') this.#fail(request, outcome, now)
       else if (result) this.#succeed(request, outcome.result, result, now)
     }
     this.#checkEmpty()
+  }
+
+  /** Whether what its batch failed with may be the doing of another request of the batch. */
+  #mayRunAgain(
+    request: PendingRequest<P, R>,
+    flight: Flight<P, R>,
+    outcome: Outcome<R> | undefined,
+  ): boolean {
+    if (request.answered || flight.requests.length === 1) return false
+    if (outcome?.kind === 'failed')
+      return !isSentinodeError(outcome.error) || outcome.error.code !== 'INVALID_REQUEST'
+    return outcome?.kind === 'cancelled'
+  }
+
+  #runAgain(request: PendingRequest<P, R>): void {
+    request.waitAgain()
+    this.#again.add(request)
+    this.#expiry.add(request)
   }
 
   #succeed(request: PendingRequest<P, R>, result: R, batch: BatchResult<R>, now: number): void {
@@ -315,17 +349,18 @@ export class ModelScheduler<P, R> {
   #fail(request: PendingRequest<P, R>, outcome: Exclude<Outcome<R>, { kind: 'ok' }>, now: number): void {
     const { observer } = this.#options
     const waited = now - request.enqueuedAt
-    if (outcome.kind === 'failed') {
-      this.#deliver(request, () => {
-        observer.onFailed(outcome.error, waited)
-        request.reject(outcome.error)
-      })
+    if (outcome.kind === 'expired') {
+      this.#withdraw(request)
+      observer.onExpired('instance', waited)
+      request.reject(expired(WAITED.gathered))
       return
     }
-    this.#withdraw(request)
-    if (outcome.kind === 'expired') observer.onExpired('instance', waited)
-    else observer.onCancelled('instance', waited)
-    request.reject(outcome.kind === 'expired' ? expired('it expired before it ran') : cancelled())
+    // Its caller has not cancelled it: that would have been its answer.
+    const error = outcome.kind === 'failed' ? outcome.error : stopped()
+    this.#deliver(request, () => {
+      observer.onFailed(error, waited)
+      request.reject(error)
+    })
   }
 
   /** Answers from a run keep their order where that was promised; what was not run never holds it up. */
@@ -336,11 +371,12 @@ export class ModelScheduler<P, R> {
 
   /** Takes a request that will get no result out of the queue, its batch and the order of answers. */
   #withdraw(request: PendingRequest<P, R>): Stage {
-    const stage = this.#queue.remove(request) ? 'queue' : 'instance'
-    if (stage === 'queue') this.#options.budget.release(request.bytes)
+    const queued = this.#queue.remove(request)
+    // What is in a batch keeps its bytes, which the instance reads, until it is done with them.
+    if (queued || this.#again.delete(request)) this.#options.budget.release(request.bytes)
     request.cancelRun?.()
     if (this.#order && request.ticket) this.#order.leave(request.ticket)
-    return stage
+    return queued ? 'queue' : 'instance'
   }
 
   #cancel(request: PendingRequest<P, R>): void {
@@ -353,9 +389,9 @@ export class ModelScheduler<P, R> {
 
   #expire(now: number): void {
     for (let request = this.#expiry.takeExpired(now); request; request = this.#expiry.takeExpired(now)) {
-      this.#withdraw(request)
-      this.#options.observer.onExpired('queue', now - request.enqueuedAt)
-      request.reject(expired('it waited in the queue until then'))
+      const { place } = request
+      this.#options.observer.onExpired(this.#withdraw(request), now - request.enqueuedAt)
+      request.reject(expired(WAITED[place]))
       this.#checkEmpty()
     }
     this.#expiryAlarm.set(this.#expiry.next(), 'coarse')
@@ -369,7 +405,8 @@ export class ModelScheduler<P, R> {
   }
 
   #checkEmpty(): void {
-    if (this.#queue.size > 0 || this.#dispatched > 0 || this.#expected.size > 0) return
+    if (this.#queue.size > 0 || this.#again.size > 0 || this.#dispatched > 0 || this.#expected.size > 0)
+      return
     for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
 }
@@ -382,8 +419,27 @@ function cancelled(): SentinodeError {
   return new SentinodeError('CANCELLED', 'the caller cancelled the request')
 }
 
+/** How a request spent its time until it expired, by where it was then. */
+const WAITED: Readonly<Record<Place, string>> = {
+  queue: 'it waited in the queue until then; it was not run',
+  gathered: 'it waited for the run before it until then; it was not run',
+  running: 'it began too late; it was not run',
+  again: 'the batch that it was in had failed, and it waited until then to be run alone',
+}
+
 function expired(how: string): SentinodeError {
-  return new SentinodeError('DEADLINE_EXCEEDED', `Request timeout expired: ${how}; it was not run`)
+  return new SentinodeError('DEADLINE_EXCEEDED', `Request timeout expired: ${how}`)
+}
+
+function stopped(): SentinodeError {
+  return new SentinodeError(
+    'MODEL_NOT_READY',
+    'the copy of the model that held the request was stopped; retry',
+  )
+}
+
+function tooFew(): SentinodeError {
+  return new SentinodeError('INTERNAL', 'an instance answered with too few outcomes')
 }
 
 function asError(error: unknown): Error {

@@ -75,7 +75,10 @@ export interface BatchResult<R> {
 }
 
 export interface RunningBatch<R> {
-  /** Never rejects for a request's sake; a rejection fails every entry. */
+  /**
+   * Resolves once the instance has let go of every payload. Never rejects for a request's sake; a rejection
+   * fails every entry. 'cancelled' for an entry that nobody cancelled: the instance was stopped.
+   */
   readonly done: Promise<BatchResult<R>>
   cancel(index: number): void
 }

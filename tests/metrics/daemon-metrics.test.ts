@@ -76,6 +76,7 @@ test('what fails is counted once by reason, and where it was', async (t) => {
   net.onFailed(new SentinodeError('MODEL_RUN_FAILED', 'no'), 7)
   net.onFailed(new SentinodeError('INVALID_REQUEST', 'no'), 7)
   net.onInvalid()
+  net.onSplit()
   net.onSuccess({ ...success, late: true })
   const series = await scrape(metrics)
   const failures = ['REJECTED', 'CANCELED', 'BACKEND', 'OTHER'].map((reason) =>
@@ -90,6 +91,7 @@ test('what fails is counted once by reason, and where it was', async (t) => {
   )
   t.deepEqual(missed, [1, 1, 1, 1])
   t.is(series.get(`sentinode_cancelled_total{${labels},stage="instance"}`), 1)
+  t.is(series.get(`sentinode_batches_split_total{${labels}}`), 1)
 })
 
 test('queues and memory are read when they are scraped', async (t) => {

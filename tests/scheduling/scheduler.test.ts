@@ -1,9 +1,9 @@
 import test, { type ExecutionContext } from 'ava'
-import { isSentinodeError, type ErrorCode } from '../../src/errors.js'
+import { isSentinodeError, SentinodeError, type ErrorCode } from '../../src/errors.js'
 import { ByteBudget } from '../../src/scheduling/admission.js'
 import { batchingPolicy, DEFAULT_QUEUE_POLICY, type BatchingPolicy } from '../../src/scheduling/policy.js'
 import { ModelScheduler } from '../../src/scheduling/scheduler.js'
-import type { BatchRunner, Completion } from '../../src/scheduling/types.js'
+import type { BatchRunner, Completion, Outcome } from '../../src/scheduling/types.js'
 import { FakeClock, FakeRunner, request, type FakeRunnerOptions } from './_support.js'
 
 interface Setup {
@@ -237,6 +237,31 @@ test('an expired request leaves the queue at its time and is never run', async (
   t.deepEqual(batches(runner), [[1]])
 })
 
+test('a request expires at its time in a gathered batch too, behind a run of any length', async (t) => {
+  let run = 10
+  const context = setup({ maxBatchSize: 2 }, { run: () => run })
+  await teach(context, [2])
+  run = 500
+  const { clock, runner, scheduler, budget } = context
+  const done = [1, 2].map((payload) => scheduler.submit(request(payload)))
+  const answers: string[] = []
+  record(answers, 3, scheduler.submit(request(3, { timeoutMicroseconds: 20_000 })))
+  record(answers, 4, scheduler.submit(request(4)))
+  await clock.settle()
+  t.is(runner.started.length, 3, 'closed into a batch at once')
+  await clock.advance(19)
+  t.deepEqual(answers, [])
+  await clock.advance(1)
+  t.deepEqual(answers, ['3 DEADLINE_EXCEEDED'])
+  t.deepEqual([...(runner.started.at(-1)?.cancelled ?? [])], [0], 'its rows leave the batch')
+  t.is(budget.used, 40, 'the instance still refers to its bytes')
+  await clock.advance(2000)
+  await Promise.all(done)
+  t.deepEqual(answers, ['3 DEADLINE_EXCEEDED', 'result 4'])
+  t.deepEqual(runner.started.at(-1)?.ran?.payloads, [4])
+  t.is(budget.used, 0)
+})
+
 test('a request that expires in the gathered batch is not run, its neighbours are', async (t) => {
   const context = setup({ maxBatchSize: 2 }, { run: () => 50 })
   await teach(context, [2])
@@ -409,17 +434,103 @@ test('an answer that waits for its turn can be cancelled, and holds up nobody', 
   t.deepEqual(answers, ['2 CANCELLED', 'result 1', 'result 3'])
 })
 
-test('a failing request fails alone, a breaking batch fails its own and no other', async (t) => {
+test('a failing request fails alone, and so does the one that breaks its batch', async (t) => {
   const breaks = (payloads: readonly number[]): boolean => payloads.includes(3)
-  const { clock, scheduler, budget } = setup(
+  const { clock, runner, scheduler, budget } = setup(
     { maxBatchSize: 2 },
     { fails: (payload) => payload === 2, breaks },
   )
   const answers: string[] = []
   for (const payload of [1, 2, 3, 4, 5]) record(answers, payload, scheduler.submit(request(payload)))
   await clock.advance(100)
-  t.deepEqual(answers, ['result 1', '2 Error: failed 2', '3 INTERNAL', '4 INTERNAL', 'result 5'])
+  t.deepEqual(answers, ['result 1', '2 Error: failed 2', 'result 5', '3 INTERNAL', 'result 4'])
+  t.deepEqual(
+    batches(runner),
+    [[1, 2], [3, 4], [5], [3], [4]],
+    'the fifth was gathered before the batch broke',
+  )
   t.is(budget.used, 0)
+})
+
+test('a batch that failed is run again one by one, in order, before what came later, once', async (t) => {
+  const breaks = (payloads: readonly number[]): boolean => payloads.some((payload) => payload < 3)
+  const { clock, runner, scheduler, budget } = setup({ maxBatchSize: 4, preserveOrdering: true }, { breaks })
+  const answers: string[] = []
+  for (const payload of [1, 2, 3, 4]) record(answers, payload, scheduler.submit(request(payload)))
+  await clock.advance(1)
+  for (const payload of [5, 6]) record(answers, payload, scheduler.submit(request(payload)))
+  await clock.advance(10)
+  t.deepEqual(answers, [])
+  t.is(budget.used, 60, 'they hold their bytes until they have run')
+  t.is(scheduler.stats().pendingRequests, 5, 'one runs, three wait again, two wait')
+  await clock.advance(100)
+  t.deepEqual(batches(runner), [[1, 2, 3, 4], [1], [2], [3], [4], [5, 6]])
+  t.deepEqual(answers, ['1 INTERNAL', '2 INTERNAL', 'result 3', 'result 4', 'result 5', 'result 6'])
+  t.is(budget.used, 0)
+})
+
+test('who is gone or too late by the time its turn comes again is not run again', async (t) => {
+  const { clock, runner, scheduler, budget } = setup(
+    { maxBatchSize: 4 },
+    { breaks: (payloads) => payloads.length > 1 },
+  )
+  const controller = new AbortController()
+  const answers: string[] = []
+  record(answers, 1, scheduler.submit(request(1)))
+  record(answers, 2, scheduler.submit(request(2, { signal: controller.signal })))
+  // It was in time for the run that failed: its queue timeout is kept.
+  record(answers, 3, scheduler.submit(request(3, { timeoutMicroseconds: 5_000 })))
+  record(answers, 4, scheduler.submit(request(4, { deadline: clock.now() + 15 })))
+  await clock.advance(12)
+  controller.abort()
+  await clock.settle()
+  t.deepEqual(answers, ['2 CANCELLED'])
+  t.is(budget.used, 40, 'it is gathered already')
+  await clock.advance(3)
+  t.deepEqual(answers, ['2 CANCELLED', '4 DEADLINE_EXCEEDED'], 'at its deadline')
+  await clock.advance(100)
+  t.deepEqual(answers, ['2 CANCELLED', '4 DEADLINE_EXCEEDED', 'result 1', 'result 3'])
+  t.deepEqual(
+    runner.started.map(({ ran }) => ran?.payloads),
+    [[1, 2, 3, 4], [1], [], [3]],
+  )
+  t.is(budget.used, 0)
+})
+
+test('what a request itself did wrong is not tried again; a batch that an instance dropped is', async (t) => {
+  const clock = new FakeClock()
+  const timings = { gatherStart: 0, gatherEnd: 0, runStart: 0, runEnd: 0, scatterEnd: 0 }
+  const failed = (code: ErrorCode): Outcome<string> => ({
+    kind: 'failed',
+    error: new SentinodeError(code, 'no'),
+  })
+  const sizes: number[] = []
+  const respond = (first: Outcome<string>[], alone: Outcome<string>): BatchRunner<number, string> => ({
+    name: 'r',
+    start: (entries) => {
+      sizes.push(entries.length)
+      const outcomes = entries.length === 1 ? [alone] : first
+      return { done: Promise.resolve({ outcomes, rows: 0, timings }), cancel: () => undefined }
+    },
+  })
+  const ends = async (runner: BatchRunner<number, string>): Promise<string[]> => {
+    const budget = new ByteBudget(100)
+    const policy = batchingPolicy({ maxBatchSize: 2 })
+    const scheduler = new ModelScheduler({ policy, runners: [runner], budget, clock })
+    const answers: string[] = []
+    for (const payload of [1, 2]) record(answers, payload, scheduler.submit(request(payload)))
+    await clock.settle()
+    t.is(budget.used, 0)
+    return answers
+  }
+  const memory = respond([failed('INVALID_REQUEST'), failed('MEMORY_LIMIT')], failed('MEMORY_LIMIT'))
+  t.deepEqual(await ends(memory), ['1 INVALID_REQUEST', '2 MEMORY_LIMIT'])
+  t.deepEqual(sizes.splice(0), [2, 1])
+  const stopped = respond([{ kind: 'cancelled' }, { kind: 'cancelled' }], { kind: 'ok', result: 'well' })
+  t.deepEqual(await ends(stopped), ['well', 'well'])
+  t.deepEqual(sizes.splice(0), [2, 1, 1])
+  const gone = respond([{ kind: 'cancelled' }, { kind: 'cancelled' }], { kind: 'cancelled' })
+  t.deepEqual(await ends(gone), ['1 MODEL_NOT_READY', '2 MODEL_NOT_READY'])
 })
 
 test('an instance that throws, or answers for too few, fails the batch with INTERNAL', async (t) => {
@@ -547,6 +658,7 @@ test('the observer hears of every request exactly once', async (t) => {
       onSuccess: ({ rows, enqueuedAt, finishedAt, late }) =>
         heard.push(`success ${rows} ${finishedAt - enqueuedAt} ${late}`),
       onBatch: ({ requests, rows }) => heard.push(`batch ${requests} ${rows}`),
+      onSplit: (requests) => heard.push(`split ${requests}`),
     },
   })
   const controller = new AbortController()
