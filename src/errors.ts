@@ -40,6 +40,10 @@ export const ERRORS = define({
     status: 'INVALID_ARGUMENT',
     meaning: 'An option on the command line, in the environment or in a file is not valid.',
   },
+  OUTPUT_NOT_WRITTEN: {
+    status: 'FAILED_PRECONDITION',
+    meaning: 'What a command prints cannot be written: the disk behind its stdout is full, for example.',
+  },
   SERVER_UNREACHABLE: {
     status: 'UNAVAILABLE',
     meaning: 'No server answers at the address that a command was given.',

@@ -55,19 +55,16 @@ export interface Logger {
 
 export interface LoggerOptions {
   readonly level: LogLevel
-  /** Where the JSON lines go; stderr by default, as stdout belongs to what a command prints. */
-  readonly destination?: DestinationStream
+  /** Where the JSON lines go. It must not block, throw or fail: see LineOutput. */
+  readonly destination: DestinationStream
 }
 
-/** Bytes of lines kept for a reader that does not read; beyond that lines are dropped, not memory filled. */
-const MAX_BUFFERED = 4 * 1024 * 1024
 const LONGEST_TEXT = 2000
 const MAX_CAUSES = 4
 /** Codes of Node and of libraries; anything else in `code` may come from outside. */
 const CODE = /^[A-Z][A-Z0-9_]{1,60}$/
 
 export function createLogger({ level, destination }: LoggerOptions): Logger {
-  const stream = destination ?? pino.destination({ fd: 2, sync: false, maxLength: MAX_BUFFERED })
   const options = {
     level,
     base: { pid: process.pid },
@@ -75,7 +72,7 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
     // Pino's own would take our description of an error for an error.
     serializers: { err: (described: unknown) => described },
   }
-  return wrap(pino(options, stream))
+  return wrap(pino(options, destination))
 }
 
 /** Logs nothing. */

@@ -1,12 +1,14 @@
 #!/usr/bin/env node
 import { createProgram } from './cli/program.js'
-import { EXIT, reportFailure } from './cli/failure.js'
+import { EXIT, outputFailure, reportFailure } from './cli/failure.js'
 
-// A reader that has read enough, as `head` has, needs no stack trace; nor was all done that was asked for.
+// Whoever asked for output and does not get it is told by the exit code; there is no more to be done.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  outputFailure(error)
   process.exit(EXIT.runtime)
 })
+// What is said beside the output is worth no failure.
+process.stderr.on('error', () => undefined)
 
 try {
   await createProgram().parseAsync()

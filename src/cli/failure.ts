@@ -15,3 +15,11 @@ export function reportFailure(error: unknown, json: boolean): number {
     process.stderr.write(`${error.stack}\n`)
   return code === 'INVALID_OPTION' ? EXIT.usage : EXIT.runtime
 }
+
+/** Says on stderr that stdout cannot be written; nothing where its reader has read enough, as `head` has. */
+export function outputFailure(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(
+    `error: OUTPUT_NOT_WRITTEN: expected a stdout that can be written, found ${error.code ?? error.name}\n`,
+  )
+}

@@ -70,6 +70,7 @@ export class Daemon {
   constructor(
     private readonly config: Config,
     private readonly log: Logger,
+    private readonly lostLines: () => number,
   ) {
     this.#lifecycle = new Lifecycle((state) => log.info({ state }, 'state'))
   }
@@ -107,6 +108,7 @@ export class Daemon {
         budget: () => this.#grpc?.budget ?? null,
         exams: budget,
         turns: screening.turns,
+        lostLines: this.lostLines,
       })
       const admin = (this.#admin = await this.#startAdmin())
       const grpc = (this.#grpc = await this.#startGrpc(models, exams))

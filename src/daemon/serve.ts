@@ -1,5 +1,6 @@
 import type { Config } from '../config/schema.js'
 import { exitAfter } from '../engine/index.js'
+import { LineOutput } from '../line-output.js'
 import { createLogger } from '../logger.js'
 import { version } from '../version.js'
 import { Daemon } from './daemon.js'
@@ -16,8 +17,13 @@ const EXIT_MS = 2000
  * comes back is not waited for.
  */
 export async function serve(config: Config): Promise<void> {
-  const log = createLogger({ level: config.logLevel })
-  const daemon = new Daemon(config, log)
+  const [stdout, stderr] = [new LineOutput(1), new LineOutput(2)]
+  process.on('exit', () => {
+    stdout.finish()
+    stderr.finish()
+  })
+  const log = createLogger({ level: config.logLevel, destination: stderr })
+  const daemon = new Daemon(config, log, () => stdout.lost + stderr.lost)
   const limitMs = config.drainTimeout * 1000 + DRAIN_MARGIN_MS
   const exit = (code: number): void => {
     exitAfter(EXIT_MS, code)
@@ -45,7 +51,7 @@ export async function serve(config: Config): Promise<void> {
   try {
     const addresses = await daemon.start()
     if (addresses === null) return
-    process.stdout.write(`${JSON.stringify({ msg: 'serving', ...addresses, pid: process.pid, version })}\n`)
+    stdout.write(`${JSON.stringify({ msg: 'serving', ...addresses, pid: process.pid, version })}\n`)
   } catch (error) {
     off()
     exitAfter(DRAIN_MARGIN_MS, 1)

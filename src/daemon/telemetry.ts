@@ -15,10 +15,13 @@ export interface Sources {
   readonly budget: () => RequestBudget | null
   readonly exams: ExamBudget
   readonly turns: Slots
+  /** Lines of logs and of stdout that could not be written. */
+  readonly lostLines: () => number
 }
 
 /** Connects the gauges to what they read. */
-export function watch(metrics: DaemonMetrics, { models, engine, budget, exams, turns }: Sources): void {
+export function watch(metrics: DaemonMetrics, sources: Sources): void {
+  const { models, engine, budget, exams, turns, lostLines } = sources
   metrics.watch({
     queues: () =>
       models.ready().map((model) => {
@@ -32,6 +35,7 @@ export function watch(metrics: DaemonMetrics, { models, engine, budget, exams, t
         }
       }),
     memory: () => engine.memoryStats(),
+    lostLines,
     requestMemory: () => budget()?.used ?? 0,
     exams: () => ({
       exams: exams.exams,

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client'
 import { callMetrics, type CallMetrics } from './calls.js'
 import { inferenceCounters } from './inference-counters.js'
 import { losses } from './losses.js'
+import { lostLines } from './lost-lines.js'
 import { memory, requestMemory, type MemorySample } from './memory.js'
 import { modelLoad } from './model-load.js'
 import { ModelMetrics } from './model-metrics.js'
@@ -17,6 +18,8 @@ export interface MetricSources {
   /** Bytes that requests hold, of the budget they share. */
   readonly requestMemory: () => number
   readonly exams: () => ExamSample | null
+  /** Lines of output that were lost so far. */
+  readonly lostLines: () => number
 }
 
 /** All metrics of one daemon, in a registry of its own: nothing is global. */
@@ -41,6 +44,7 @@ export class DaemonMetrics {
     }
     queues(registry, () => this.#sources?.queues() ?? [])
     memory(registry, () => this.#sources?.memory() ?? null)
+    lostLines(registry, () => this.#sources?.lostLines() ?? 0)
     requestMemory(registry, () => this.#sources?.requestMemory() ?? 0)
     // process_*, nodejs_*; nodejs_eventloop_lag_* is the event loop's delay since the scrape before.
     // By default it would look every 10 ms, each time on a processor that a run could use.

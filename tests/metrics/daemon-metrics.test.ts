@@ -103,6 +103,7 @@ test('queues and memory are read when they are scraped', async (t) => {
       { model: 'net', version: '3', queuedRequests: queued, queuedBytes: 70, pendingRequests: queued + 1 },
     ],
     memory: () => ({ pinnedBytes: 10, pageableBytes: 20, limitBytes: 30, runBytes: 40, keptBytes: 50 }),
+    lostLines: () => 7,
     requestMemory: () => 80,
     exams: () => ({ exams: 1, waiting: 0, bytes: 2, limitBytes: 3 }),
   })
@@ -116,6 +117,7 @@ test('queues and memory are read when they are scraped', async (t) => {
   t.is(series.get('sentinode_pageable_bytes'), 20)
   t.is(series.get('sentinode_run_memory_bytes'), 40)
   t.is(series.get('sentinode_run_memory_kept_bytes'), 50)
+  t.is(series.get('sentinode_log_lines_lost_total'), 7)
   t.is(series.get('sentinode_request_memory_bytes'), 80)
   queued = 0
   t.is((await scrape(metrics)).get(`sentinode_queue_requests{${labels}}`), 0)

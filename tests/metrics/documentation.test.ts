@@ -21,6 +21,7 @@ function eventful(): DaemonMetrics {
   metrics.watch({
     queues: () => [{ model: 'net', version: '1', queuedRequests: 0, queuedBytes: 0, pendingRequests: 0 }],
     memory: () => null,
+    lostLines: () => 0,
     requestMemory: () => 0,
     exams: () => ({ exams: 1, waiting: 0, bytes: 2, limitBytes: 3 }),
   })
