@@ -67,8 +67,8 @@ export class Gatherer {
     const bytes = this.#prefix.readUInt32BE(1)
     this.#check(bytes)
     this.#size = PREFIX_BYTES + bytes
-    this.#arrived = 0
-    this.#take(this.#prefix)
+    this.#arrived = PREFIX_BYTES
+    this.#parts = [Buffer.from(this.#prefix)]
   }
 
   #take(part: Buffer): void {

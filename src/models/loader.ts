@@ -125,7 +125,8 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
         signal: context.signal,
         ...(context.expected && { expected: context.expected }),
       })
-      return { outputs: buildOutputs(signature, request, result.outputs), timing }
+      const outputs = await inSlices(buildOutputs(signature, request, result.outputs))
+      return { outputs, timing }
     }
     let disposed: Promise<void> | undefined
     return {

@@ -1,10 +1,13 @@
 import test from 'ava'
+import fc from 'fast-check'
 import type { DataType } from '../../src/engine/native.js'
 import { isSentinodeError } from '../../src/errors.js'
 import { checkRequest } from '../../src/models/request/check.js'
 import { buildOutputs, type ResponseOutput } from '../../src/models/response/outputs.js'
+import { largest } from '../../src/models/response/largest.js'
 import type { ModelSignature } from '../../src/models/signature.js'
 import { input, request, signature } from './helpers/requests.js'
+import { runAtOnce } from '../../src/slices.js'
 
 const float = (...values: number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer)
 
@@ -23,7 +26,7 @@ function answer(
     model,
     request([input('x', 'UINT8', dims)], [dims[0] ?? 1], { outputs: [{ name: 'y', parameters }] }),
   )
-  return buildOutputs(model, checked, [{ index: 0, shape, data }])[0]
+  return runAtOnce(buildOutputs(model, checked, [{ index: 0, shape, data }]))[0]
 }
 
 function model(type: DataType, dims: number[], maxBatchSize: number, extra = {}): ModelSignature {
@@ -102,4 +105,27 @@ test('Classification of what has no order is refused before it runs', (t) => {
   t.regex(t.throws(() => answer(model('FP32', [2], 0), [2], float(1, 2), 0n)).message, /'classification'/)
   const large = t.throws(() => answer(model('UINT8', [-1], 0), [1_000_001], new Uint8Array(1_000_001), 1n))
   t.is(large.message, 'classification output tensor too large')
+})
+
+test('The largest values are found as sorting finds them', (t) => {
+  const value = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.double(), fc.constant(NaN))
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 60 }), fc.nat(70), (values, count) => {
+      const rank = (i: number): number => (Number.isNaN(values[i]) ? -Infinity : (values[i] as number))
+      const nan = (i: number): number => Number(Number.isNaN(values[i]))
+      const sorted = values
+        .map((_, i) => i)
+        .sort((a, b) => nan(a) - nan(b) || (rank(a) === rank(b) ? a - b : rank(a) > rank(b) ? -1 : 1))
+      t.deepEqual(runAtOnce(largest(values, count)), sorted.slice(0, count))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test('A million classes are ranked in pieces, none of which holds the thread', (t) => {
+  const values = Float64Array.from({ length: 1_000_000 }, (_, i) => (i * 7919) % 1_000_003)
+  const work = largest(Array.from(values), 1_000_000)
+  let pieces = 0
+  while (work.next().done !== true) pieces++
+  t.true(pieces > 200)
 })

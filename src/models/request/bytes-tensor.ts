@@ -1,6 +1,9 @@
 /** BYTES tensors on the wire: each element a little-endian uint32 length and its bytes, one after another. */
-import { PIECE, type Sliced } from '../../slices.js'
+import { PIECE, runAtOnce, type Sliced } from '../../slices.js'
 import { invalid, quote } from './messages.js'
+
+/** Elements that are put into a tensor at once. */
+const SETS = 8192
 
 /** INVALID_REQUEST unless `data` holds exactly `elements` well-formed elements. */
 export function* checkBytesTensor(
@@ -48,13 +51,19 @@ function tensorOf(name: string, model: string): string {
 
 /** The same bytes from elements that came one by one. */
 export function encodeBytesTensor(elements: readonly Uint8Array[]): Uint8Array {
+  return runAtOnce(encodeElements(elements))
+}
+
+/** In pieces, where there may be many. */
+export function* encodeElements(elements: readonly Uint8Array[]): Sliced<Uint8Array> {
   const data = new Uint8Array(elements.reduce((size, element) => size + 4 + element.byteLength, 0))
   const view = new DataView(data.buffer)
   let offset = 0
-  for (const element of elements) {
+  for (const [i, element] of elements.entries()) {
     view.setUint32(offset, element.byteLength, true)
     data.set(element, offset + 4)
     offset += 4 + element.byteLength
+    if (i % SETS === SETS - 1) yield
   }
   return data
 }

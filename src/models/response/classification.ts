@@ -1,17 +1,21 @@
 /**
  * The classification extension: in place of an output's values its n largest, each as the string
- * "value:index" or "value:index:label". Per row where the model has a batch dimension.
+ * "value:index" or "value:index:label". Per row where the model has a batch dimension. In pieces: there may be a
+ * million of them.
  */
 import type { DataType } from '../../engine/native.js'
+import type { Sliced } from '../../slices.js'
 import { elementSize } from '../datatypes.js'
-import { encodeBytesTensor } from '../request/bytes-tensor.js'
+import { encodeElements } from '../request/bytes-tensor.js'
 import { invalid } from '../request/messages.js'
 import type { SignatureOutput } from '../signature.js'
+import { largest, type Value } from './largest.js'
 
-/** More values than this are no classes, and sorting them would hold up everybody else. */
+/** More values than this are no classes, and each that is asked for becomes a string. */
 const MOST_CLASSES = 1_000_000
 
-type Value = number | bigint
+/** Values that are read, or strings that are made, at once. */
+const PIECE = 8192
 
 const READERS: Readonly<Partial<Record<DataType, (view: DataView, offset: number) => Value>>> = {
   UINT8: (view, offset) => view.getUint8(offset),
@@ -27,47 +31,41 @@ const READERS: Readonly<Partial<Record<DataType, (view: DataView, offset: number
 }
 
 /** A BYTES tensor of shape [rows, n], [n] without a batch. Throws INVALID_REQUEST. */
-export function classify(
+export function* classify(
   output: SignatureOutput,
   shape: readonly number[],
   batched: boolean,
   data: Uint8Array,
   count: number,
-): { readonly shape: number[]; readonly data: Uint8Array } {
+): Sliced<{ readonly shape: number[]; readonly data: Uint8Array }> {
   const read = READERS[output.dataType]
   if (read === undefined) {
     throw invalid(`class result not available for output due to unsupported type '${output.dataType}'`)
   }
   const inner = batched ? shape.slice(1) : shape
   const classes = inner.reduce((product, dim) => product * dim, 1)
-  if (classes > MOST_CLASSES) throw invalid('classification output tensor too large')
   const rows = batched ? (shape[0] ?? 0) : 1
+  if (classes * rows > MOST_CLASSES) throw invalid('classification output tensor too large')
   const size = elementSize(output.dataType)
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   const encoder = new TextEncoder()
   const strings: Uint8Array[] = []
   for (let row = 0; row < rows; row++) {
-    const values = Array.from({ length: classes }, (_, i) => read(view, (row * classes + i) * size))
-    for (const index of largest(values, count)) {
+    const values: Value[] = []
+    for (let i = 0; i < classes; i++) {
+      values.push(read(view, (row * classes + i) * size))
+      if (i % PIECE === PIECE - 1) yield
+    }
+    const order = yield* largest(values, count)
+    for (const [place, index] of order.entries()) {
+      if (place % PIECE === PIECE - 1) yield
       const label = output.labels?.[index]
       const text = `${format(values[index] as Value, output.dataType)}:${index}`
       strings.push(encoder.encode(label === undefined ? text : `${text}:${label}`))
     }
   }
   const found = Math.min(count, classes)
-  return { shape: batched ? [rows, found] : [found], data: encodeBytesTensor(strings) }
-}
-
-/** Indices of the `count` largest values, largest first, equal ones in their order, NaN last. */
-function largest(values: readonly Value[], count: number): number[] {
-  const order = values.map((_, i) => i)
-  order.sort((a, b) => {
-    const [left, right] = [values[a] as Value, values[b] as Value]
-    if (left === right) return a - b
-    if (Number.isNaN(left)) return Number.isNaN(right) ? a - b : 1
-    return Number.isNaN(right) || left > right ? -1 : 1
-  })
-  return order.slice(0, count)
+  return { shape: batched ? [rows, found] : [found], data: yield* encodeElements(strings) }
 }
 
 /** As C prints it: integers as they are, floating point with six decimals. */

@@ -2,6 +2,7 @@
 import type { EngineOutput } from '../../engine/index.js'
 import type { DataType } from '../../engine/native.js'
 import { SentinodeError } from '../../errors.js'
+import type { Sliced } from '../../slices.js'
 import { applyReshape } from '../config/reshape.js'
 import type { CheckedRequest } from '../request/types.js'
 import type { ModelSignature, SignatureOutput } from '../signature.js'
@@ -16,19 +17,23 @@ export interface ResponseOutput {
 }
 
 /** In the order of the request. Throws INVALID_REQUEST where an output cannot be classified. */
-export function buildOutputs(
+export function* buildOutputs(
   signature: ModelSignature,
   request: CheckedRequest,
   outputs: readonly EngineOutput[],
-): ResponseOutput[] {
-  return request.outputs.map(({ output, classes }) => {
+): Sliced<ResponseOutput[]> {
+  const batched = signature.maxBatchSize > 0
+  const built: ResponseOutput[] = []
+  for (const { output, classes } of request.outputs) {
     const raw = outputs.find((candidate) => candidate.index === output.index)
     if (raw === undefined) throw new SentinodeError('INTERNAL', 'an output that was asked for is missing')
+    const { name, dataType: datatype } = output
     const shape = clientShape(signature, output, raw.shape)
-    if (classes === null) return { name: output.name, datatype: output.dataType, shape, data: raw.data }
-    const batched = signature.maxBatchSize > 0
-    return { name: output.name, datatype: 'BYTES', ...classify(output, shape, batched, raw.data, classes) }
-  })
+    if (classes === null) built.push({ name, datatype, shape, data: raw.data })
+    else
+      built.push({ name, datatype: 'BYTES', ...(yield* classify(output, shape, batched, raw.data, classes)) })
+  }
+  return built
 }
 
 function clientShape(signature: ModelSignature, output: SignatureOutput, shape: readonly number[]): number[] {
