@@ -1,10 +1,11 @@
 import type { Clock, TimerPrecision } from './types.js'
 
-/** One timer that is moved around: setting it to the time it has already costs nothing. */
+/** One timer that is moved around: setting it as it is already costs nothing. */
 export class Alarm {
   readonly #clock: Clock
   readonly #ring: () => void
   #at = Infinity
+  #precision: TimerPrecision = 'coarse'
   #cancel: (() => void) | null = null
 
   constructor(clock: Clock, ring: () => void) {
@@ -13,10 +14,11 @@ export class Alarm {
   }
 
   set(at: number, precision: TimerPrecision): void {
-    if (at === this.#at) return
+    if (at === this.#at && precision === this.#precision) return
     this.off()
     if (at === Infinity) return
     this.#at = at
+    this.#precision = precision
     this.#cancel = this.#clock.setTimer(
       at,
       () => {

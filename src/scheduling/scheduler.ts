@@ -290,6 +290,8 @@ export class ModelScheduler<P, R> {
   #land(instance: Instance<P, R>, flight: Flight<P, R>, done: BatchResult<R> | Error): void {
     const { observer, clock } = this.#options
     const { requests } = flight
+    // Timers are late; whoever expired while it was gathered is told so now, not after its batch has run.
+    this.#expire(clock.now())
     const result = done instanceof Error || done.outcomes.length !== requests.length ? null : done
     instance.finish(flight, result)
     this.#dispatched -= requests.length

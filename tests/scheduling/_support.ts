@@ -96,6 +96,15 @@ export interface FakeRunnerOptions {
   readonly fails?: (payload: number) => boolean
   /** A whole batch that rejects. */
   readonly breaks?: (payloads: readonly number[]) => boolean
+  /** A batch that the instance drops when it is to end, as one that is disposed of does. */
+  readonly stops?: (payloads: readonly number[]) => boolean
+}
+
+interface Job {
+  readonly batch: StartedBatch
+  readonly entries: readonly BatchEntry<number>[]
+  readonly resolve: (result: BatchResult<string>) => void
+  readonly reject: (error: Error) => void
 }
 
 /** An instance as the native one behaves: gathers at once, runs one batch after the other. */
@@ -107,7 +116,8 @@ export class FakeRunner implements BatchRunner<number, string> {
   held = 0
   readonly #clock: Clock
   readonly #options: FakeRunnerOptions
-  #freeAt = 0
+  /** Gathered or being gathered; the first one runs. */
+  readonly #jobs: Job[] = []
 
   constructor(name: string, clock: Clock, options: FakeRunnerOptions) {
     this.name = name
@@ -116,11 +126,9 @@ export class FakeRunner implements BatchRunner<number, string> {
   }
 
   start(entries: readonly BatchEntry<number>[]): RunningBatch<string> {
-    const { gather = 0 } = this.#options
-    const startedAt = this.#clock.now()
     const batch: StartedBatch = {
       runner: this.name,
-      startedAt,
+      startedAt: this.#clock.now(),
       payloads: entries.map(({ payload }) => payload),
       rows: entries.reduce((sum, { rows }) => sum + rows, 0),
       deadlines: entries.map(({ deadline }) => deadline),
@@ -130,22 +138,21 @@ export class FakeRunner implements BatchRunner<number, string> {
     this.started.push(batch)
     this.held += 1
     this.mostHeld = Math.max(this.mostHeld, this.held)
-    const runStart = Math.max(startedAt + gather, this.#freeAt)
-    // The next batch may not begin before this one ends, however long it turns out to take.
-    this.#freeAt = runStart + this.#options.run(batch.rows)
     const done = new Promise<BatchResult<string>>((resolve, reject) => {
-      this.#clock.setTimer(runStart, () => this.#run(batch, entries, gather, resolve, reject), 'fine')
+      this.#jobs.push({ batch, entries, resolve, reject })
+      if (this.#jobs.length === 1) this.#runNext()
     })
     return { done, cancel: (index) => void batch.cancelled.add(index) }
   }
 
-  #run(
-    batch: StartedBatch,
-    entries: readonly BatchEntry<number>[],
-    gather: number,
-    resolve: (result: BatchResult<string>) => void,
-    reject: (error: Error) => void,
-  ): void {
+  #runNext(): void {
+    const [job] = this.#jobs
+    if (!job) return
+    const gathered = job.batch.startedAt + (this.#options.gather ?? 0)
+    this.#clock.setTimer(Math.max(gathered, this.#clock.now()), () => this.#run(job), 'fine')
+  }
+
+  #run({ batch, entries, resolve, reject }: Job): void {
     const runStart = this.#clock.now()
     const outcomes = entries.map(({ deadline, payload }, index): Outcome<string> => {
       if (batch.cancelled.has(index)) return { kind: 'cancelled' }
@@ -156,21 +163,28 @@ export class FakeRunner implements BatchRunner<number, string> {
     const live = entries.filter((_, index) => !['cancelled', 'expired'].includes(outcomes[index]?.kind ?? ''))
     batch.ran = { at: runStart, payloads: live.map(({ payload }) => payload) }
     const rows = live.reduce((sum, entry) => sum + entry.rows, 0)
-    const end = rows > 0 ? runStart + this.#options.run(batch.rows) : runStart
+    const runEnd = rows > 0 ? runStart + this.#options.run(batch.rows) : runStart
+    const gatherStart = batch.startedAt
+    const gatherEnd = gatherStart + (this.#options.gather ?? 0)
+    const timings = { gatherStart, gatherEnd, runStart, runEnd, scatterEnd: runEnd }
     this.#clock.setTimer(
-      end,
+      runEnd,
       () => {
         this.held -= 1
-        if (this.#options.breaks?.(batch.payloads)) reject(new Error('the batch broke'))
-        else {
-          const gatherEnd = batch.startedAt + gather
-          const timings = { gatherStart: batch.startedAt, gatherEnd, runStart, runEnd: end, scatterEnd: end }
-          resolve({ outcomes, rows, timings })
-        }
+        this.#jobs.shift()
+        this.#runNext()
+        const { stops, breaks } = this.#options
+        if (stops?.(batch.payloads)) resolve({ outcomes: dropped(outcomes), rows, timings })
+        else if (breaks?.(batch.payloads)) reject(new Error('the batch broke'))
+        else resolve({ outcomes, rows, timings })
       },
       'fine',
     )
   }
+}
+
+function dropped(outcomes: readonly Outcome<string>[]): Outcome<string>[] {
+  return outcomes.map((outcome) => (outcome.kind === 'expired' ? outcome : { kind: 'cancelled' }))
 }
 
 export function request(
