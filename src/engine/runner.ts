@@ -53,10 +53,11 @@ export function createInstance(
     name,
     start: (entries) => {
       const batch = joinEntries(entries, batched)
+      const wanted = entries.map(({ payload }) => payload.outputs)
       const id = callAddon(() => native.execute(batch))
       return {
         done: new Promise((resolve) => {
-          pending.set(id, (result) => resolve(toResult(result, batch.outputs)))
+          pending.set(id, (result) => resolve(toResult(result, batch.outputs, wanted)))
         }),
         cancel: (index) => native.cancel(id, index),
       }
@@ -72,24 +73,32 @@ function joinEntries(entries: readonly BatchEntry<EnginePayload>[], batched: boo
     requests: entries.map(({ payload, rows, deadline }) => ({ inputs: payload.inputs, rows, deadline })),
     shapes: (first?.shapes ?? []).map((shape) => (batched ? [rows, ...shape.slice(1)] : shape)),
     batched,
-    outputs: first?.outputs ?? [],
+    outputs: [...new Set(entries.flatMap(({ payload }) => payload.outputs))].sort((a, b) => a - b),
   }
 }
 
-function toResult(native: NativeBatchResult, outputs: readonly number[]): BatchResult<EngineResult> {
+function toResult(
+  native: NativeBatchResult,
+  computed: readonly number[],
+  wanted: readonly (readonly number[])[],
+): BatchResult<EngineResult> {
   const { gatherStart, gatherEnd, runStart, runEnd, scatterEnd } = native
   return {
-    outcomes: native.outcomes.map((outcome) => toOutcome(outcome, outputs)),
+    outcomes: native.outcomes.map((outcome, i) => toOutcome(outcome, computed, wanted[i] ?? [])),
     rows: native.rows,
     timings: { gatherStart, gatherEnd, runStart, runEnd, scatterEnd },
   }
 }
 
-function toOutcome(outcome: NativeOutcome, indices: readonly number[]): Outcome<EngineResult> {
+function toOutcome(
+  outcome: NativeOutcome,
+  computed: readonly number[],
+  wanted: readonly number[],
+): Outcome<EngineResult> {
   switch (outcome.kind) {
     case 'ok': {
-      const outputs = outcome.outputs.map(({ shape, data }, i) => ({ index: indices[i]!, shape, data }))
-      return { kind: 'ok', result: { outputs } }
+      const outputs = outcome.outputs.map(({ shape, data }, i) => ({ index: computed[i]!, shape, data }))
+      return { kind: 'ok', result: { outputs: outputs.filter(({ index }) => wanted.includes(index)) } }
     }
     case 'failed':
       return { kind: 'failed', error: codedError(outcome.code, outcome.message) }

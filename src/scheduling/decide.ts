@@ -19,7 +19,7 @@ export type Decision<E> =
 
 interface Candidate<E> {
   readonly batch: readonly E[]
-  /** It will not become a better batch by waiting: it has a preferred size, or cannot grow. */
+  /** It will not become a better batch by waiting: it has a preferred size, is above them all, or cannot grow. */
   readonly complete: boolean
 }
 
@@ -111,8 +111,9 @@ function compose<E extends Queued>(
     if (rows >= policy.maxBatchSize) break
   }
   if (preferred > 0 && !overdue) return { batch: batch.slice(0, preferred), complete: true }
+  const largest = policy.preferredBatchSizes.at(-1) ?? Infinity
   const full = !policy.dynamicBatching || queue.rowsOf(bucket) >= policy.maxBatchSize
-  return { batch, complete: full }
+  return { batch, complete: full || rows > largest }
 }
 
 function bucketOf(batch: readonly Queued[]): string {

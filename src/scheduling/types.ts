@@ -23,7 +23,7 @@ export interface SubmitOptions<P> {
   readonly rows: number
   /** Bytes that the request holds while it waits. */
   readonly bytes: number
-  /** Only requests of one bucket (same input shapes without the batch, same outputs wanted) share a batch. */
+  /** Only requests of one bucket (same input shapes without the batch) share a batch. */
   readonly bucket: string
   /** 0 = the default level; 1 is the highest. */
   readonly priority: number

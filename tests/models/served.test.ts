@@ -145,6 +145,24 @@ test('A wanted output alone is computed and answered, classified if that was ask
   t.deepEqual(Buffer.from(outputs[0]?.data ?? []).toString('latin1'), '\u0004\0\0\x0018:1\u0004\0\0\x0014:2')
 })
 
+test('Requests for different outputs share a batch, and each gets what it asked for', async (t) => {
+  const models = await serve(t, { rows: null })
+  const ask = async (outputs: readonly string[]): Promise<[string[], number]> => {
+    const inputs = [
+      input('a', 'FP32', [1, 3], { contents: contents({ fp32Contents: [1, 2, 3] }) }),
+      input('b', 'INT64', [1, 2], { contents: contents({ int64Contents: [5n, 9n] }) }),
+    ]
+    const wanted = outputs.map((name) => ({ name, parameters: {} }))
+    const { outputs: given, timing } = await infer(models, 'rows', request(inputs, [], { outputs: wanted }))
+    return [given.map(({ name }) => name), timing.batchRows]
+  }
+  t.deepEqual(await Promise.all([ask(['total']), ask(['twice']), ask(['twice', 'total'])]), [
+    [['total'], 3],
+    [['twice'], 3],
+    [['twice', 'total'], 3],
+  ])
+})
+
 test('A configuration that contradicts the network is refused with its place', async (t) => {
   const models = await serve(t, {
     identity_FP32: 'max_batch_size: 4\ninput { name: "x" data_type: TYPE_FP16 dims: -1 }',

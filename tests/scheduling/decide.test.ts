@@ -173,6 +173,14 @@ test('a busy instance gets a full or preferred batch at once', (t) => {
   t.deepEqual(outcome({ maxBatchSize: 4 }, [{ rows: 3 }, { rows: 2 }], busy(50, 5), 0), [0], 'it cannot grow')
 })
 
+test('a batch above every preferred size waits for none', (t) => {
+  const options = { maxBatchSize: 8, preferredBatchSizes: [2, 4], maxQueueDelayMicroseconds: 20_000 }
+  t.deepEqual(outcome(options, [{ rows: 5 }], idle, 0), [0])
+  t.deepEqual(outcome(options, [{ rows: 3 }, { rows: 3 }], idle, 0), [0, 1])
+  t.deepEqual(outcome(options, [{ rows: 3 }, { rows: 3 }], busy(50, 5), 0), [0, 1])
+  t.is(outcome(options, [{ rows: 3 }], idle, 0), 20, 'it can still become four')
+})
+
 test('a busy instance of which nothing is known gets its next batch when it is done', (t) => {
   t.is(outcome({ maxBatchSize: 2 }, [{}, {}], busy(null), 0), Infinity)
 })

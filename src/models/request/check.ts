@@ -70,7 +70,7 @@ export function* requestCheck(signature: ModelSignature, request: DecodedRequest
     shapes,
     rows,
     bytes,
-    bucket: bucketKey(signature, shapes, outputIndices),
+    bucket: bucketKey(signature, shapes),
     outputs,
     outputIndices,
     priority,
@@ -288,11 +288,7 @@ function fillGaps(
   )
 }
 
-function bucketKey(
-  signature: ModelSignature,
-  shapes: readonly (readonly number[])[],
-  outputs: readonly number[],
-): string {
+function bucketKey(signature: ModelSignature, shapes: readonly (readonly number[])[]): string {
   const inner = shapes.map((shape) => (signature.maxBatchSize > 0 ? shape.slice(1) : shape).join('x'))
-  return `${inner.join(',')}>${outputs.join(',')}`
+  return inner.join(',')
 }
