@@ -43,7 +43,7 @@ function targetsFor(target: Config['target'], engine: Engine, log: Logger): read
 
 /** What a start that failed releases before it says so; it is not waited for any longer. */
 const FAILED_RELEASE_MS = 5000
-/** An upload of which nothing comes for so long is given up. */
+/** An upload that rests for longer in all is given up; what comes buys it more rest, at the least rate. */
 const UPLOAD_IDLE_MS = 60_000
 
 /** Where the daemon answers. */
@@ -262,7 +262,7 @@ export class Daemon {
         draining,
         maxStreams: config.maxExamStreams,
         cohortWindow: 2 * config.examConcurrency + 1,
-        idleMs: UPLOAD_IDLE_MS,
+        pace: { idleMs: UPLOAD_IDLE_MS, leastRate: config.leastRate },
       }),
     ]
   }

@@ -14,6 +14,11 @@ export class Patience {
     this.#leftMs = graceMs
   }
 
+  /** At least one, so that what is here already can be looked at. */
+  get leftMs(): number {
+    return Math.max(1, this.#leftMs)
+  }
+
   moved(bytes: number): void {
     this.#leftMs = Math.min(this.graceMs, this.#leftMs + (bytes * 1000) / this.bytesPerSecond)
   }

@@ -15,7 +15,10 @@ export type ClaimState = 'uploading' | 'waiting' | 'working'
 export interface ClaimOptions {
   /** Bytes to begin with. */
   readonly bytes: number
-  /** Whether `bytes` are all that the upload will need: it then never has to give way while it is uploaded. */
+  /**
+   * Whether `bytes` are all that the upload will need: it then does not have to give way while it is uploaded. Where
+   * others need room that it has kept for long, what has not come of it is taken back, and it grows as others do.
+   */
   readonly announced: boolean
   /** Whether an upload that needs more waits while others will give some back; otherwise it gives way. */
   readonly patient: boolean
@@ -27,6 +30,8 @@ export interface ClaimOptions {
 export interface Claim {
   readonly bytes: number
   state: ClaimState
+  /** So much of it is in use; the rest is kept for what was announced. */
+  fill(bytes: number): void
   /**
    * Takes more, now or when there is room. Rejects with EXAM_STORE_FULL where this exam is the one to give
    * way, EXAM_TOO_LARGE where it could never fit, or the signal's reason.
@@ -49,10 +54,18 @@ interface Waiter {
 interface Holder {
   readonly order: number
   readonly options: ClaimOptions
+  /** Monotonic milliseconds of its beginning. */
+  readonly begun: number
+  /** Whether all that it announced is kept for it. */
+  promised: boolean
   bytes: number
+  filled: number
   state: ClaimState
   evicted: boolean
 }
+
+/** So long is room kept for an announced upload that has not come, where others need it. */
+const PROMISE_MS = 5000
 
 export class ExamBudget {
   /** In the order in which they began. */
@@ -61,7 +74,13 @@ export class ExamBudget {
   #used = 0
   #order = 0
 
-  constructor(readonly capacity: number) {}
+  #timer: NodeJS.Timeout | null = null
+
+  /** @param now monotonic milliseconds */
+  constructor(
+    readonly capacity: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   get used(): number {
     return this.#used
@@ -75,6 +94,7 @@ export class ExamBudget {
   /** @throws SentinodeError EXAM_STORE_FULL, EXAM_TOO_LARGE */
   open(options: ClaimOptions): Claim {
     this.#requirePossible(options.bytes)
+    if (!this.#fits(options.bytes)) this.#withdrawPromises()
     if (this.#waiters.length > 0 || !this.#fits(options.bytes)) throw full()
     return this.#claim(options)
   }
@@ -91,7 +111,10 @@ export class ExamBudget {
     const holder: Holder = {
       order: this.#order++,
       options,
+      begun: this.now(),
+      promised: options.announced,
       bytes: options.bytes,
+      filled: 0,
       state: 'uploading',
       evicted: false,
     }
@@ -115,6 +138,7 @@ export class ExamBudget {
         holder.state = state
         settle()
       },
+      fill: (bytes) => (holder.filled = bytes),
       grow: (bytes, signal) => this.#grow(holder, bytes, signal),
       shrinkTo: (bytes) => give(holder.bytes - bytes),
       release: () => {
@@ -175,9 +199,32 @@ export class ExamBudget {
   /** Serves who waits, the first one first; where nothing would ever be given back, somebody gives way. */
   #settle(): void {
     for (let first = this.#waiters[0]; first !== undefined; first = this.#waiters[0]) {
+      if (!this.#fits(first.bytes)) this.#withdrawPromises()
       if (this.#fits(first.bytes)) first.grant()
       else if (first.holder === null || !this.#makeWay(first.holder, first)) return
     }
+  }
+
+  /**
+   * Takes back what is kept for uploads that do not come: an announcement alone keeps nobody out. Looks again while
+   * somebody waits and there are promises that are too young for it.
+   */
+  #withdrawPromises(): void {
+    let young = false
+    for (const holder of this.#holders) {
+      if (!holder.promised || holder.state !== 'uploading') continue
+      if (this.now() - holder.begun < PROMISE_MS) young = true
+      else {
+        holder.promised = false
+        this.#used -= Math.max(0, holder.bytes - holder.filled)
+        holder.bytes = Math.min(holder.bytes, holder.filled)
+      }
+    }
+    if (!young || this.#timer !== null) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#settle()
+    }, PROMISE_MS).unref()
   }
 
   /** Nobody's room is taken while somebody is at work, who will give some back. @returns whether to look again */
@@ -190,7 +237,7 @@ export class ExamBudget {
     const patient = !uploading || holder.options.patient
     if (patient && others.some(({ state }) => state === 'working')) return false
     // An older upload is finished at the expense of younger ones, so that one of them always is.
-    const upload = younger.filter((o) => o.state === 'uploading' && !o.options.announced).at(-1)
+    const upload = younger.filter((o) => o.state === 'uploading' && !o.promised).at(-1)
     if (upload !== undefined) this.#evict(upload)
     else if (uploading) waiter.refuse(full())
     else if (others.some(({ state }) => state === 'uploading')) return false

@@ -53,8 +53,10 @@ export class ExamUpload {
       )
     }
     if (last?.number !== number) this.#begin(number)
-    const needed = HELD_PER_BYTE * (this.spool.size + data.byteLength) - this.claim.bytes
-    if (needed > 0) await this.claim.grow(needed, this.signal)
+    const held = HELD_PER_BYTE * (this.spool.size + data.byteLength)
+    this.claim.fill(Math.min(held, this.claim.bytes))
+    if (held > this.claim.bytes) await this.claim.grow(held - this.claim.bytes, this.signal)
+    this.claim.fill(held)
     await this.spool.append(data)
     const file = this.#files.at(-1)
     if (file !== undefined) file.size += data.byteLength

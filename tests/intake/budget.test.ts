@@ -75,6 +75,25 @@ test('an upload that was announced never gives way to another', async (t) => {
   t.false(announced.evicted())
 })
 
+test('room that is kept for what does not come is given to others after a while; what has come stays', async (t) => {
+  let now = 0
+  const budget = new ExamBudget(100, () => now)
+  const slow = open(budget, { bytes: 100, announced: true })
+  slow.claim.fill(10)
+  refusedWith(t, () => open(budget, { bytes: 60, announced: true }), 'EXAM_STORE_FULL')
+  now = 10_000
+  const honest = open(budget, { bytes: 60, announced: true })
+  t.is(budget.used, 70)
+  t.is(slow.claim.bytes, 10)
+  // It goes on as an upload that announced nothing does.
+  await slow.claim.grow(30, never)
+  await rejectsWith(t, slow.claim.grow(10, never), 'EXAM_STORE_FULL')
+  t.false(honest.evicted())
+  slow.claim.release()
+  honest.claim.release()
+  t.is(budget.used, 0)
+})
+
 test('a complete exam waits for those at work, and gets its room when they are done', async (t) => {
   const budget = new ExamBudget(100)
   const [busy, complete] = [open(budget, { bytes: 60 }), open(budget, { bytes: 40 })]

@@ -8,7 +8,7 @@ import { Slots } from '../../intake/index.js'
 import { toCoded } from '../status.js'
 import type { Messages, Send, StreamContext, StreamOptions } from '../stream-calls.js'
 import { interruptible } from '../waiting.js'
-import { invalid, screenPlace, uploadStalled } from './exam-upload.js'
+import { invalid, paced, screenPlace, uploadStalled, type Pace } from './exam-upload.js'
 import type { BegunExam, ScreenedExam, ScreeningBackend } from './screening-backend.js'
 import { decodeOptions, encodeAnswer } from './screening-codec.js'
 
@@ -21,7 +21,7 @@ export interface CohortOptions extends StreamOptions {
   readonly count: <T>(id: string, exam: Promise<T>) => Promise<T>
   readonly cohortWindow: number
   readonly draining: AbortSignal
-  readonly idleMs: number
+  readonly pace: Pace
 }
 
 /**
@@ -82,7 +82,8 @@ class Cohort {
     sequence: bigint,
     options: ScreeningOptions,
   ): Promise<{ screened: Promise<ScreenedExam> }> {
-    const { backend, context, messages, idleMs } = this.options
+    const { backend, context, messages, pace } = this.options
+    const next = paced(messages, pace)
     const state: { exam: BegunExam | null; failure: Error | null } = { exam: null, failure: null }
     const fail = (error: Error): void => {
       state.failure ??= error
@@ -101,8 +102,7 @@ class Cohort {
     }
     try {
       for (;;) {
-        const waiting = { signals: [], withinMs: idleMs, late: uploadStalled }
-        const message = await interruptible(messages.next(), waiting)
+        const message = await next([])
         if (message === null) throw invalid('expected the end of the exam, found the end of the stream')
         if (message.sequence !== sequence)
           throw invalid('expected a message of the exam that has begun, found another')

@@ -1,19 +1,44 @@
 import { SentinodeError } from '../../errors.js'
 import type { ExamPath, ScreenRequest } from '../../generated/sentinode/v1/screening.js'
 import type { Messages, StreamContext } from '../stream-calls.js'
+import { Patience } from '../patience.js'
 import { interruptible } from '../waiting.js'
 import type { BegunExam, ScreenedExam, ScreeningBackend } from './screening-backend.js'
 import { decodeOptions } from './screening-codec.js'
+
+/** How long an upload may rest in all, and the bytes a second that buy it another second of rest. */
+export interface Pace {
+  readonly idleMs: number
+  readonly leastRate: number
+}
+
+/** The messages of one upload, of which no more rests are borne than its pace allows. */
+export function paced<
+  T extends { readonly kind?: { readonly $case: string; readonly value: unknown } | undefined },
+>(
+  messages: Messages<T>,
+  { idleMs, leastRate }: Pace,
+): (signals: readonly AbortSignal[]) => Promise<T | null> {
+  const patience = new Patience(idleMs, leastRate)
+  return async (signals) => {
+    const asked = performance.now()
+    const waiting = { signals, withinMs: patience.leftMs, late: uploadStalled }
+    const message = await interruptible(messages.next(), waiting)
+    patience.wait(performance.now() - asked)
+    const { data } = (message?.kind?.value ?? {}) as { data?: Uint8Array }
+    patience.moved(data?.byteLength ?? 0)
+    return message
+  }
+}
 
 /** The one exam of a Screen call. */
 export async function receiveExam(
   backend: ScreeningBackend,
   messages: Messages<ScreenRequest>,
   { requestId: id, deadline, signal }: StreamContext,
-  idleMs: number,
+  pace: Pace,
 ): Promise<ScreenedExam> {
-  const next = (own: readonly AbortSignal[]): Promise<ScreenRequest | null> =>
-    interruptible(messages.next(), { signals: own, withinMs: idleMs, late: uploadStalled })
+  const next = paced(messages, pace)
   const first = await next([])
   if (first?.kind?.$case !== 'options') throw invalid('expected options first, found none')
   const exam = await backend.begin(decodeOptions(first.kind.value), { id, deadline, signal, patient: false })
@@ -41,4 +66,4 @@ export function screenPlace(exam: BegunExam, place: ExamPath | undefined): Promi
 export const invalid = (message: string): SentinodeError => new SentinodeError('INVALID_REQUEST', message)
 
 export const uploadStalled = (): SentinodeError =>
-  new SentinodeError('DEADLINE_EXCEEDED', 'the rest of the exam did not arrive')
+  new SentinodeError('TRANSFER_TOO_SLOW', 'the rest of the exam did not arrive in time')

@@ -13,7 +13,7 @@ import { withDecoding } from '../codec.js'
 import type { ServedService } from '../server.js'
 import { bidirectional, clientStream, type StreamOptions } from '../stream-calls.js'
 import { runCohort } from './cohort.js'
-import { receiveExam, screenPlace } from './exam-upload.js'
+import { receiveExam, screenPlace, type Pace } from './exam-upload.js'
 import type { ScreenedExam, ScreeningBackend } from './screening-backend.js'
 import { decodeOptions, encodeAnswer } from './screening-codec.js'
 
@@ -24,8 +24,8 @@ export interface ScreeningServiceOptions extends StreamOptions {
   readonly cohortWindow: number
   /** Aborted, with the error that calls then get, when the server begins to drain. */
   readonly draining: AbortSignal
-  /** An upload of which nothing comes for so long is given up. */
-  readonly idleMs: number
+  /** An upload that rests for longer is given up. */
+  readonly pace: Pace
 }
 
 /** `sentinode.v1.Screening`: decode, call, encode. */
@@ -50,7 +50,7 @@ export function screeningService(backend: ScreeningBackend, options: ScreeningSe
     definition: withDecoding(ScreeningService),
     implementation: {
       screen: clientStream<ScreenRequest, ScreenResponse>(async (messages, context) => {
-        const upload = bounded(() => receiveExam(backend, messages, context, options.idleMs))
+        const upload = bounded(() => receiveExam(backend, messages, context, options.pace))
         return { answer: encodeAnswer(await count(context.requestId, upload)) }
       }, options),
       screenPath: unary<ScreenPathRequest, ScreenPathResponse>(async (request, context) => {
