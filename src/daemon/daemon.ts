@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Config } from '../config/schema.js'
 import { loadEngine, type Engine } from '../engine/index.js'
 import { requestIds } from '../grpc/call.js'
-import { createCredentials } from '../grpc/credentials.js'
+import { createCredentials, tlsWarnings } from '../grpc/credentials.js'
 import { SentinodeError } from '../errors.js'
 import { startGrpcServer, type GrpcServer, type ServedService } from '../grpc/server.js'
 import { inferenceService } from '../grpc/services/inference.js'
@@ -92,6 +92,8 @@ export class Daemon {
   async start(): Promise<Addresses | null> {
     try {
       await checkConfig(this.config)
+      const tls = tlsFiles(this.config)
+      if (tls !== null) for (const reason of tlsWarnings(tls)) this.log.warn({ reason }, 'tls')
       const engine = loadEngine({ onnxruntimeLibrary: this.config.onnxruntimeLibrary })
       engine.setMemoryLimit(this.config.batchMemory)
       engine.setRunLimits({ runBytes: this.config.runMemory, outputBytes: this.config.maxOutputSize })

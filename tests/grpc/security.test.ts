@@ -1,12 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect, type ConnectionOptions } from 'node:tls'
 import { credentials, status } from '@grpc/grpc-js'
 import test from 'ava'
 import { generate } from 'selfsigned'
 import { isSentinodeError } from '../../src/errors.js'
 import { isLoopback } from '../../src/config/loopback.js'
-import { checkBind, createCredentials } from '../../src/grpc/credentials.js'
+import { checkBind, createCredentials, tlsWarnings } from '../../src/grpc/credentials.js'
 import { echoBackend, failure, invoke, start } from './harness.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sentinode-tls-'))
@@ -114,6 +116,61 @@ test('a certificate that cannot be read or does not fit its key ends the start w
     const error = t.throws(() => createCredentials(files), { message })
     t.true(isSentinodeError(error) && error.code === 'INVALID_OPTION')
   }
+})
+
+test('without forward secrecy there is no connection', async (t) => {
+  const ca = await authority('test authority')
+  const server = await leaf('localhost', ca)
+  const tls = { cert: save('f.crt', server.cert), key: save('f.key', server.key), clientCa: null }
+  const { server: running, stop } = await start(echoBackend(), { tls })
+  t.teardown(stop)
+  const port = Number(running.address.split(':')[1])
+  const shake = (options: ConnectionOptions): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const socket = connect({
+        host: '127.0.0.1',
+        port,
+        ca: ca.cert,
+        servername: 'localhost',
+        ALPNProtocols: ['h2'],
+        ...options,
+      })
+      socket.once('error', reject)
+      socket.once('secureConnect', () => {
+        resolve(`${String(socket.getProtocol())} ${socket.getCipher().name}`)
+        socket.destroy()
+      })
+    })
+  t.regex(await shake({}), /^TLSv1.3 /)
+  t.regex(await shake({ maxVersion: 'TLSv1.2' }), /^TLSv1.2 ECDHE-RSA-.*(GCM|POLY1305)/)
+  await t.throwsAsync(
+    shake({ maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' }),
+    undefined,
+    'RSA key exchange',
+  )
+  await t.throwsAsync(shake({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-SHA256' }), undefined, 'CBC')
+  await t.throwsAsync(
+    shake({ minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+    undefined,
+    'TLS 1.1',
+  )
+})
+
+test('certificates that end, and a key that everybody reads, are warned of', async (t) => {
+  const { cert, key } = await authority('test authority')
+  const files = { cert: save('g.crt', cert), key: save('g.key', key), clientCa: save('g.ca', cert) }
+  chmodSync(files.key, 0o600)
+  const from = Date.parse(new X509Certificate(cert).validFrom)
+  const to = Date.parse(new X509Certificate(cert).validTo)
+  const day = 86_400_000
+  t.true(to - from > 100 * day)
+  t.deepEqual(tlsWarnings(files, (from + to) / 2), [])
+  const said = (now: number): string => tlsWarnings(files, now).join('\n')
+  t.regex(said(to - 10.5 * day), /^tls-cert: .* expires in 10 days, .*\ntls-client-ca: .* expires in 10 days/)
+  t.regex(said(to + day), /tls-cert: .* expired on/)
+  t.regex(said(from - day), /is not valid before/)
+  chmodSync(files.key, 0o644)
+  t.regex(said(to - 45 * day), /^tls-key: every user of this machine can read/)
 })
 
 test('a public address needs TLS or an explicit word', (t) => {
