@@ -24,6 +24,7 @@ import { startAdminServer, type AdminServer } from './admin.js'
 import { checkConfig, tlsFiles } from './check.js'
 import { compileWith } from './compile-model.js'
 import { inferenceBackend } from './inference-backend.js'
+import { QueueLoad } from './load.js'
 import { Lifecycle, type DaemonState } from './lifecycle.js'
 import { readContract } from './read-contract.js'
 import { screeningBackend } from './screening/backend.js'
@@ -45,6 +46,13 @@ function targetsFor(target: Config['target'], engine: Engine, log: Logger): read
 const FAILED_RELEASE_MS = 5000
 /** An upload that rests for longer in all is given up; what comes buys it more rest, at the least rate. */
 const UPLOAD_IDLE_MS = 60_000
+
+/** What the wire and the services on it share. */
+interface Wire {
+  readonly newRequestId: () => string
+  readonly ledger: StreamLedger
+  readonly load: QueueLoad
+}
 
 /** Where the daemon answers. */
 export interface Addresses {
@@ -208,11 +216,13 @@ export class Daemon {
     const { config } = this
     const newRequestId = requestIds()
     const ledger = new StreamLedger()
+    const load = new QueueLoad(models)
     return startGrpcServer({
       host: config.host,
       port: config.grpcPort,
       credentials: createCredentials(tlsFiles(config)),
-      services: this.#services(models, exams, { newRequestId, ledger }),
+      services: this.#services(models, exams, { newRequestId, ledger, load }),
+      load,
       descriptorSet: config.reflection ? readFileSync(DESCRIPTORS) : null,
       maxMessageBytes: config.maxMessageSize,
       requestMemoryBytes: config.requestMemory,
@@ -231,7 +241,7 @@ export class Daemon {
   #services(
     models: ModelManager,
     { screening, budget }: OpenScreening,
-    wire: { readonly newRequestId: () => string; readonly ledger: StreamLedger },
+    { load, ...wire }: Wire,
   ): ServedService[] {
     const { config } = this
     const onFault = (err: unknown, requestId: string): void =>
@@ -244,6 +254,7 @@ export class Daemon {
       statistics: (model) => statisticsOf(this.#metrics, model),
       onAnswer: (model, requestBytes, responseBytes) =>
         this.#metricsOf(model).onAnswer(requestBytes, responseBytes),
+      onChecked: (model, rows, bytes) => load.observe(model, rows, bytes),
       onRejected: (model) => this.#metricsOf(model).onInvalid(),
     })
     const draining = this.#draining.signal

@@ -15,6 +15,8 @@ export interface BackendOptions {
   readonly statistics: (model: ServableModel) => ModelStatistics
   /** Told of every answer, with the bytes of its request and its tensors. */
   readonly onAnswer: (model: ServableModel, requestBytes: number, responseBytes: number) => void
+  /** Told of requests that passed the model's checks. */
+  readonly onChecked: (model: ServableModel, rows: number, bytes: number) => void
   /** Told of requests that did not pass the model's checks. */
   readonly onRejected: (model: ServableModel) => void
 }
@@ -32,6 +34,7 @@ export function inferenceBackend(options: BackendOptions): InferenceBackend {
       if (!signal.aborted) options.onRejected(model)
       throw error
     })
+    options.onChecked(model, checked.rows, bytes)
     const { outputs } = await model.run(checked, { id, deadline, signal, bytes })
     options.onAnswer(
       model,

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { ErrorCode } from '../errors.js'
 import { monotonicNow } from '../scheduling/clock.js'
+import { Answers } from './answers.js'
 import type { Connection } from './connections.js'
+import { Gate, modelOf, type Load } from './load.js'
 import { Patience } from './patience.js'
 import { PrefixReader, type AnnouncedMessage } from './prefix-reader.js'
 import { refuse, type RefusalOptions } from './refusal.js'
@@ -31,6 +33,8 @@ export interface IngressOptions extends RefusalOptions {
   /** Paths of the methods that are work, once their message is here: not such as watch something for ever. */
   readonly working?: ReadonlySet<string>
   readonly ledger?: StreamLedger
+  /** Of the calls that take an inference request. */
+  readonly load?: { readonly paths: ReadonlySet<string>; readonly of: Load }
   readonly graceMs?: number
 }
 
@@ -46,20 +50,27 @@ export function createIngress(
   options: IngressOptions,
 ): (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, connection?: Connection) => void {
   const { streaming, ledger, graceMs = GRACE_MS } = options
+  const gate = options.load ? new Gate(options.load.of) : null
+  const answers = new Answers({ ...options, graceMs })
   const inflated = (bytes: number): number => Math.min(bytes * MAX_INFLATION, options.maxMessageBytes)
   return (stream, headers, connection) => {
     capTimeout(headers)
     if (connection) countResets(stream, connection)
     if (ledger !== undefined && streaming?.has(headers[':path'] ?? '') === true) {
       if (connection) keepBusy(stream, connection)
+      answers.follow(stream, () => undefined)
       followStream(stream, headers, { ...options, ledger, graceMs, inflated })
       return
     }
-    new Arrival(stream, headers, connection, { ...options, graceMs, inflated }).follow()
+    const arrival = new Arrival(stream, headers, connection, { ...options, gate, graceMs, inflated })
+    arrival.follow()
+    // Its message is not needed any more once it is answered.
+    answers.follow(stream, () => arrival.release())
   }
 }
 
 interface ArrivalOptions extends IngressOptions {
+  readonly gate: Gate | null
   readonly graceMs: number
   readonly inflated: (bytes: number) => number
 }
@@ -70,6 +81,10 @@ class Arrival implements Watched {
   readonly #patience: Patience
   readonly #charges: (() => void)[] = []
   #reservation: Reservation | null = null
+  /** Monotonic milliseconds. */
+  readonly #deadline: number
+  /** Leaves those that are on their way to their model. */
+  #come: (() => void) | null = null
 
   constructor(
     private readonly stream: ServerHttp2Stream,
@@ -78,6 +93,7 @@ class Arrival implements Watched {
     private readonly options: ArrivalOptions,
   ) {
     this.#patience = new Patience(options.graceMs, options.leastRate)
+    this.#deadline = monotonicNow() + timeoutMs(headers)
   }
 
   follow(): void {
@@ -87,13 +103,15 @@ class Arrival implements Watched {
     stream.on('data', (chunk: Buffer) => this.#take(chunk))
     stream.once('end', () => {
       rounds.remove(this)
+      // It is decoded and in its queue by the next turn.
+      if (this.#come) setImmediate(this.#come)
       const { connection } = this
       if (connection && this.options.working?.has(this.headers[':path'] ?? '') === true)
         keepBusy(stream, connection)
     })
     stream.once('close', () => {
       rounds.remove(this)
-      this.#release()
+      this.release()
     })
   }
 
@@ -108,7 +126,7 @@ class Arrival implements Watched {
     if (stream.headersSent || stream.closed) return
     this.#patience.moved(chunk.length)
     if (this.connection) this.connection.usedAt = monotonicNow()
-    for (const message of this.#reader.push(chunk)) if (!this.#admit(message)) return
+    for (const message of this.#reader.push(chunk)) if (!this.#admit(message, chunk)) return
     const reservation = this.#reservation
     if (reservation === null) return
     reservation.arrived(chunk.length)
@@ -117,13 +135,14 @@ class Arrival implements Watched {
   }
 
   /** False where the call was refused. */
-  #admit(message: AnnouncedMessage): boolean {
+  #admit(message: AnnouncedMessage, chunk: Buffer): boolean {
     const { options, stream } = this
     if (message.bytes > options.maxMessageBytes) {
       const found = `expected a message of at most ${options.maxMessageBytes} bytes, found one of ${message.bytes}`
       this.#refuse('REQUEST_TOO_LARGE', found)
       return false
     }
+    if (!this.#inTime(message, chunk)) return false
     // A compressed message is charged for the largest that it can become.
     const bytes = message.compressed ? options.inflated(message.bytes) : message.bytes
     if (message.arrived === message.bytes && !message.compressed) {
@@ -138,8 +157,8 @@ class Arrival implements Watched {
       held: Math.min(message.bytes, options.windowBytes),
       growable: !message.compressed,
       shares: this.connection ? [this.connection, this.connection.peer] : [],
-      deadline: monotonicNow() + timeoutMs(this.headers),
-      onGrant: () => stream.resume(),
+      deadline: this.#deadline,
+      onGrant: () => this.#begin(),
       onHold: () => stream.pause(),
       onEvict: () => this.#shed(),
     })
@@ -151,16 +170,39 @@ class Arrival implements Watched {
     return true
   }
 
+  /** Whether the request can be answered by its deadline, by what waits at its model and is on its way to it. */
+  #inTime(message: AnnouncedMessage, chunk: Buffer): boolean {
+    const { gate, load } = this.options
+    if (gate === null || load?.paths.has(this.headers[':path'] ?? '') !== true || this.#come) return true
+    const model = modelOf(chunk)
+    if (model === null) return true
+    const retryMs = gate.refuses(model, message.bytes, this.#deadline - monotonicNow())
+    if (retryMs !== null) {
+      this.#refuse('QUEUE_FULL', 'too much is ahead for an answer by the deadline; retry later', retryMs)
+      return false
+    }
+    this.#come = gate.enter(model, message.bytes)
+    return true
+  }
+
+  /** Its room is there, and it may be read, unless it is too late for that. */
+  #begin(): void {
+    if (monotonicNow() >= this.#deadline) this.#refuse('DEADLINE_EXCEEDED', 'there was no room until then')
+    else this.stream.resume()
+  }
+
   #shed(): void {
     this.#refuse('QUEUE_FULL', 'the memory for requests is full; retry later')
   }
 
-  #refuse(code: ErrorCode, details: string): void {
-    refuse(this.stream, this.options, { code, details })
-    this.#release()
+  #refuse(code: ErrorCode, details: string, retryMs?: number): void {
+    refuse(this.stream, this.options, { code, details, ...(retryMs === undefined ? {} : { retryMs }) })
+    this.release()
   }
 
-  #release(): void {
+  /** Gives its room back. Idempotent. */
+  release(): void {
+    this.#come?.()
     this.#reservation?.release()
     for (const release of this.#charges) release()
   }

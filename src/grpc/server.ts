@@ -7,6 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { HealthImplementation, service as healthService } from 'grpc-health-check'
+import { GRPCInferenceServiceService } from '../generated/grpc_service.js'
 import { SentinodeError, type ErrorCode } from '../errors.js'
 import { observeCalls, type CallObserver } from './call-observer.js'
 import { tuneHttp2 } from './http2.js'
@@ -14,6 +15,7 @@ import { receiveInPieces } from './grpc-js-receive.js'
 import { InFlight } from './in-flight.js'
 import type { Connection } from './connections.js'
 import { createIngress } from './ingress.js'
+import type { Load } from './load.js'
 import { addReflection } from './reflection.js'
 import { forSmallMessages } from './small-messages.js'
 import { RequestBudget } from './request-budget.js'
@@ -59,6 +61,8 @@ export interface GrpcServerOptions {
   readonly newRequestId: () => string
   readonly observer: CallObserver
   readonly onShed: (code: ErrorCode) => void
+  /** Of the models, to turn away what cannot be in time. */
+  readonly load?: Load
   /** Shared with the services that read streams. */
   readonly ledger?: StreamLedger
 }
@@ -137,8 +141,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     ...paths([healthService], (method) => !method.responseStream),
   ])
   const inFlight = new InFlight(working)
+  const { load, ...rest } = options
   const admit = createIngress({
-    ...options,
+    ...rest,
+    ...(load ? { load: { paths: new Set([GRPCInferenceServiceService.modelInfer.path]), of: load } } : {}),
     budget,
     rounds,
     windowBytes: WINDOW_BYTES,

@@ -221,7 +221,7 @@ test('announced bodies count before they arrive, for a second; a call without ro
   await until(() => server.budget.waiting > 0)
   await t.notThrowsAsync(invoke(client, 'serverLive', {}), 'a small call answers under overload')
   const shed = (await outcomes).filter((outcome) => outcome.status === 'rejected')
-  t.true(shed.length > 0 && shed.length <= 4, `${shed.length} shed`)
+  t.true(shed.length > 0 && shed.length < 12, `${shed.length} shed`)
   for (const { reason } of shed) t.is(codeOf(reason as ServiceError), 'QUEUE_FULL')
   await until(() => server.budget.used <= MIB && server.budget.waiting === 0)
 })

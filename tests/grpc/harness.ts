@@ -5,6 +5,7 @@ import { requestIds } from '../../src/grpc/call.js'
 import type { CallObserver } from '../../src/grpc/call-observer.js'
 import { createCredentials, type TlsFiles } from '../../src/grpc/credentials.js'
 import type { InferRequest } from '../../src/grpc/decode/infer-request.js'
+import type { Load } from '../../src/grpc/load.js'
 import { startGrpcServer, type GrpcServer } from '../../src/grpc/server.js'
 import { inferenceService, type InferenceBackend } from '../../src/grpc/services/inference.js'
 import type { StatusCodes } from '../../src/grpc/status.js'
@@ -62,6 +63,7 @@ export interface HarnessOptions {
   readonly maxConcurrentStreams?: number
   readonly maxConnections?: number
   readonly leastRate?: number
+  readonly load?: Load
   readonly tls?: TlsFiles
   readonly clientCredentials?: ChannelCredentials
 }
@@ -89,6 +91,7 @@ export async function start(backend: InferenceBackend, options: HarnessOptions =
     maxConnections: options.maxConnections ?? 64,
     connectionIdleMs: 300_000,
     leastRate: options.leastRate ?? 64 * 1024,
+    ...(options.load ? { load: options.load } : {}),
     statusCodes,
     newRequestId,
     observer,

@@ -115,20 +115,27 @@ export interface CohortResult {
   readonly error: ServiceError | null
 }
 
+/** Streams that have ended, in whatever way: grpc-js still calls them writable, and writes nothing of them. */
+const ended = new WeakSet<CohortStream>()
+
 /** Collects the answers of a stream until it ends. */
 export function collect(stream: CohortStream): Promise<CohortResult> {
   return new Promise((resolve) => {
     const responses: ScreenCohortResponse[] = []
     stream.on('data', (response: ScreenCohortResponse) => responses.push(response))
-    stream.on('end', () => resolve({ responses, error: null }))
-    stream.on('error', (error: ServiceError) => resolve({ responses, error }))
+    const end = (error: ServiceError | null): void => {
+      ended.add(stream)
+      resolve({ responses, error })
+    }
+    stream.on('end', () => end(null))
+    stream.on('error', end)
   })
 }
 
 /** Writes with the stream's flow control; stops where the call has ended. */
 export async function send(stream: CohortStream, messages: Iterable<ScreenCohortRequest>): Promise<void> {
   for (const message of messages) {
-    if (!stream.writable) return
+    if (!stream.writable || ended.has(stream)) return
     if (!stream.write(message)) await writable(stream)
   }
 }
