@@ -92,3 +92,27 @@ test('compressed files that end early are refused as truncated', async (t) => {
     await refused(t, files, 'TRUNCATED_PIXEL_DATA')
   }
 })
+
+for (const [name, files, exact] of [
+  ['jpeg-ls', folder('jpeg-ls'), true],
+  ['jpeg-2000', jpeg2000(), true],
+  ['jpeg-baseline', folder('jpeg-baseline'), false],
+] as const) {
+  test(`whatever a corrupt ${name} frame does to its decoder, the next exam is read`, async (t) => {
+    const whole = await read(files)
+    let refusals = 0
+    for (let at = 1; at <= 60; at++) {
+      const broken = files.map(({ id, bytes }) => {
+        const copy = Uint8Array.from(bytes)
+        // Frames lie at the end of these files: each round another run of bytes of theirs.
+        copy.fill(at % 2 === 0 ? 0xff : 0, copy.length - 4 * at, copy.length - 4 * at + 4)
+        return { id, bytes: copy }
+      })
+      await read(broken).catch(() => refusals++)
+      const { samples } = await read(files)
+      t.deepEqual(samples, whole.samples)
+    }
+    t.true(refusals > 0)
+    if (exact) assertPhantom(t, await read(files), [0, 1], 2)
+  })
+}

@@ -14,23 +14,26 @@ export interface Decoded {
 type Decoder = () => WasmDecoder
 type WasmCompression = 'jpeg-2000' | 'jpeg-ls' | 'jpeg'
 
-/** They would print what they make of a broken file. */
-const SILENT: WasmOptions = { print: () => undefined, printErr: () => undefined }
+/**
+ * They would print what they make of a broken file. An object for each instance: a factory makes the one that
+ * it is given into the module, and handed in again it stays the module that trapped.
+ */
+const silent = (): WasmOptions => ({ print: () => undefined, printErr: () => undefined })
 
 const LOADERS: Readonly<Record<WasmCompression, () => Promise<Decoder>>> = {
   'jpeg-2000': async () => {
     const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
-    const { J2KDecoder } = await load(SILENT)
+    const { J2KDecoder } = await load(silent())
     return () => new J2KDecoder()
   },
   'jpeg-ls': async () => {
     const { default: load } = await import('@cornerstonejs/codec-charls/decodewasmjs')
-    const { JpegLSDecoder } = await load(SILENT)
+    const { JpegLSDecoder } = await load(silent())
     return () => new JpegLSDecoder()
   },
   jpeg: async () => {
     const { default: load } = await import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs')
-    const { JPEGDecoder } = await load(SILENT)
+    const { JPEGDecoder } = await load(silent())
     return () => new JPEGDecoder()
   },
 }
