@@ -17,6 +17,16 @@ export class Slots {
     return this.#waiting.size
   }
 
+  /** Does `work` within a slot, which is given back however that ends. Rejects as `take` and `work` do. */
+  async during<T>(signal: AbortSignal, work: () => Promise<T>, hooks: SlotHooks = {}): Promise<T> {
+    const leave = await this.take(signal, hooks)
+    try {
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+
   /** Resolves to the function that gives the slot back (idempotent), or rejects with the signal's reason. */
   take(signal: AbortSignal, hooks: SlotHooks = {}): Promise<() => void> {
     return new Promise((resolve, reject) => {

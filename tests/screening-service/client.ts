@@ -1,6 +1,12 @@
 /** A client of the screening service, with the generated stubs and nothing of the daemon's own code. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { credentials, type CallOptions, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js'
+import {
+  credentials,
+  InterceptingCall,
+  type CallOptions,
+  type ClientDuplexStream,
+  type ServiceError,
+} from '@grpc/grpc-js'
 import {
   ScreeningClient,
   ScreeningOptions,
@@ -13,10 +19,16 @@ import {
 
 export const CHUNK = 2 ** 20
 
+/** A daemon that never answers fails a test by name, long before the whole run is given up. */
+const LONGEST_CALL_MS = 120_000
+
 export function connect(address: string, channel: Readonly<Record<string, number>> = {}): ScreeningClient {
   return new ScreeningClient(address, credentials.createInsecure(), {
     'grpc.max_receive_message_length': -1,
     ...channel,
+    interceptors: [
+      (options, next) => new InterceptingCall(next({ deadline: Date.now() + LONGEST_CALL_MS, ...options })),
+    ],
   })
 }
 

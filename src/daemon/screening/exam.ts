@@ -42,6 +42,12 @@ export interface ExamHoldings {
   readonly abort: AbortController
 }
 
+interface PreparedParts {
+  readonly exam: ReadExam
+  readonly prepared: PreparedExam
+  readonly origin: ExamOrigin | null
+}
+
 /**
  * One exam's way: uploaded, read, preprocessed, inferred, answered, reported. At each step it holds of the
  * budget what it has in memory, and whatever ends it frees everything.
@@ -145,57 +151,58 @@ export class Exam implements BegunExam {
   async #explain(prepared: PreparedExam, outputs: OutputRows): Promise<Explanation[]> {
     const { model, contract } = this.route
     const { claim } = this.holdings
-    const leave = await this.screening.explaining.take(this.signal)
-    const began = performance.now()
-    const held = claim.bytes
-    try {
-      await claim.grow(lanesOf(model) * prepared.crop.data.byteLength, this.signal)
-      return await explainExam({ model, contract, prepared, outputs }, this.#inferContext)
-    } finally {
-      this.#timed('explain', began)
-      claim.shrinkTo(held)
-      leave()
-    }
+    return this.screening.explaining.during(this.signal, async () => {
+      const began = performance.now()
+      const held = claim.bytes
+      try {
+        await claim.grow(lanesOf(model) * prepared.crop.data.byteLength, this.signal)
+        return await explainExam({ model, contract, prepared, outputs }, this.#inferContext)
+      } finally {
+        claim.shrinkTo(held)
+        this.#timed('explain', began)
+      }
+    })
   }
 
   /** From files to tensors: the part that takes memory and threads, of which a few exams at a time have a turn. */
-  async #prepare(location: ExamLocation): Promise<{
-    exam: ReadExam
-    prepared: PreparedExam
-    origin: ExamOrigin | null
-  }> {
+  #prepare(location: ExamLocation): Promise<PreparedParts> {
     const { claim } = this.holdings
     const asked = performance.now()
-    const leave = await this.screening.turns.take(this.signal, {
+    const work = async (): Promise<PreparedParts> => {
+      this.#timed('wait', asked)
+      const exam = await this.#read(location)
+      try {
+        const prepared = await this.#preprocessed(exam)
+        return { exam, prepared, origin: exam.origin }
+      } finally {
+        releaseMemory(exam.volume.samples)
+      }
+    }
+    return this.screening.turns.during(this.signal, work, {
       onWait: () => (claim.state = 'waiting'),
       onGrant: () => (claim.state = 'working'),
     })
-    this.#timed('wait', asked)
-    let exam: ReadExam | null = null
-    try {
-      exam = await this.#read(location)
-      await this.#closeUpload()
-      claim.shrinkTo(exam.volume.samples.byteLength)
-      const prepared = await prepareExam({
-        volume: exam.volume,
-        contract: this.route.contract,
-        clinical: this.request.clinical,
-        unknownClinicalNames: this.route.unknownClinicalNames,
-        region: this.#region(exam),
-        threads: 1,
-        preprocess: this.#preprocess,
-        signal: this.signal,
-      })
-      if (prepared.kind === 'other-model')
-        throw new SentinodeError('INTERNAL', 'the route of the exam changed')
-      this.#note('preprocess', prepared.preprocessMs)
-      releaseMemory(exam.volume.samples)
-      claim.shrinkTo(prepared.crop.data.byteLength)
-      return { exam, prepared, origin: exam.origin }
-    } finally {
-      if (exam !== null) releaseMemory(exam.volume.samples)
-      leave()
-    }
+  }
+
+  async #preprocessed(exam: ReadExam): Promise<PreparedExam> {
+    const { claim } = this.holdings
+    await this.#closeUpload()
+    claim.shrinkTo(exam.volume.samples.byteLength)
+    const prepared = await prepareExam({
+      volume: exam.volume,
+      contract: this.route.contract,
+      clinical: this.request.clinical,
+      unknownClinicalNames: this.route.unknownClinicalNames,
+      region: this.#region(exam),
+      threads: 1,
+      preprocess: this.#preprocess,
+      signal: this.signal,
+    })
+    if (prepared.kind === 'other-model') throw new SentinodeError('INTERNAL', 'the route of the exam changed')
+    this.#note('preprocess', prepared.preprocessMs)
+    releaseMemory(exam.volume.samples)
+    claim.shrinkTo(prepared.crop.data.byteLength)
+    return prepared
   }
 
   async #read(exam: ExamLocation): Promise<ReadExam> {
@@ -285,7 +292,10 @@ export class Exam implements BegunExam {
   async #free(): Promise<void> {
     this.context.signal.removeEventListener('abort', this.#onCallerGone)
     this.holdings.expected.settle()
-    await this.#closeUpload()
-    this.holdings.claim.release()
+    try {
+      await this.#closeUpload()
+    } finally {
+      this.holdings.claim.release()
+    }
   }
 }
