@@ -40,5 +40,21 @@
         ['onednn==1', {'defines': ['SENTINODE_HAVE_ONEDNN'], 'libraries': ['-ldnnl']}],
       ],
     },
+    {
+      'target_name': 'sentinode_apart',
+      'sources': ['<!@(node cmake/gyp-lists.mjs apart)'],
+      'include_dirs': ['native', "<!(node -p \"require('node-addon-api').include_dir\")"],
+      'cflags!': ['-fno-exceptions'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++17', '-O3', '-fvisibility=hidden', '-Wall', '-Wextra'],
+    },
+    {
+      'target_name': 'sentinode_launch',
+      'type': 'executable',
+      'sources': ['<!@(node cmake/gyp-lists.mjs launch)'],
+      'include_dirs': ['native'],
+      'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++17', '-O3', '-Wall', '-Wextra'],
+    },
   ],
 }

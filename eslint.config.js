@@ -14,7 +14,7 @@ function wall(from, patterns, reason) {
   }
 }
 
-const addon = ['**/sentinode.node', 'node:module']
+const addon = ['**/sentinode.node', '**/sentinode_apart.node', 'node:module']
 const grpc = ['@grpc/*', 'grpc-health-check', '**/grpc/**']
 
 export default tseslint.config(
@@ -66,6 +66,11 @@ export default tseslint.config(
     'intake',
     [...addon, ...grpc, '**/engine/**', '**/daemon/**', '**/models/**', '**/scheduling/**'],
     'intake holds exams and reads them; it knows neither gRPC nor what answers',
+  ),
+  wall(
+    'apart',
+    [...grpc, '**/engine/**', '**/exam/**', '**/intake/**', '**/daemon/**'],
+    'apart knows what the system offers and nobody above it',
   ),
   wall(
     'simulation',

@@ -1,5 +1,7 @@
 // What binding.gyp shares with CMake, so that nothing is listed twice. Prints one entry a line:
 //   sources   every source file of the addon, read from the rooms' sources.cmake
+//   apart     those of the addon for processes apart
+//   launch    those of the program that starts such processes
 //   include   the folder with ONNX Runtime's headers, found as FindOnnxRuntimeHeaders.cmake finds it
 //   onednn    1 where oneDNN's headers are installed, else 0
 import { execFileSync } from 'node:child_process'
@@ -24,11 +26,14 @@ export function sources(onednn = hasOneDnn()) {
   const lists = ['base', 'runtime', 'ops', 'imaging'].map((room) => `native/core/${room}/sources.cmake`)
   const text = [...lists, 'native/binding/sources.cmake']
     .filter((file) => existsSync(join(root, file)))
-    .map((file) => readFileSync(join(root, file), 'utf8').replace(/#.*/g, ''))
+    .map(read)
     .map((list) => (onednn ? list : list.replace(/if\(SENTINODE_HAVE_ONEDNN\)[^]*?endif\(\)/g, '')))
     .join('\n')
-  return [...text.matchAll(/native\/[\w/.-]+\.cc\b/g)].map(([file]) => file)
+  return listed(text)
 }
+
+const read = (file) => readFileSync(join(root, file), 'utf8').replace(/#.*/g, '')
+const listed = (text) => [...text.matchAll(/native\/[\w/.-]+\.cc\b/g)].map(([file]) => file)
 
 function include() {
   const own = process.env.ONNXRUNTIME_ROOT
@@ -46,8 +51,16 @@ function include() {
   )
 }
 
+/** Of one target of native/apart. */
+function apart(target) {
+  const lists = read('native/apart/sources.cmake').split('target_sources(')
+  return listed(lists.find((list) => list.startsWith(target))).join('\n')
+}
+
 const printers = {
   sources: () => sources().join('\n'),
+  apart: () => apart('sentinode_apart'),
+  launch: () => apart('sentinode_launch'),
   include,
   onednn: () => (hasOneDnn() ? '1' : '0'),
 }

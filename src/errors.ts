@@ -173,6 +173,14 @@ export const ERRORS = define({
     meaning: 'The memory for exams is full, or the disk under it; retry later.',
     retryable: true,
   },
+  EXAM_TOO_COSTLY: {
+    status: 'INVALID_ARGUMENT',
+    meaning: 'Reading the exam, or one of its frames, takes more processor time than its size explains.',
+  },
+  EXAM_READER_DIED: {
+    status: 'INTERNAL',
+    meaning: 'The processes that read the exam ended before it was read; the daemon goes on.',
+  },
   EXAM_PATH_REFUSED: {
     status: 'PERMISSION_DENIED',
     meaning: 'An exam is named on the server and no root is configured, or the path leads out of its root.',

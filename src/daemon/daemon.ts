@@ -110,7 +110,12 @@ export class Daemon {
         'starting',
       )
       const models = (this.#models = this.#createModels(engine))
-      const exams = (this.#exams = await openScreening(this.config, engine, this.#metrics.screening))
+      const exams = (this.#exams = await openScreening(
+        this.config,
+        engine,
+        this.#metrics.screening,
+        this.log,
+      ))
       const { budget, screening } = exams
       watch(this.#metrics, {
         models,

@@ -13,7 +13,7 @@ import { volumeFromFrames, type Imageless } from './dicom/read.js'
 import { DEFAULT_LIMITS, type ExamLimits } from './limits.js'
 import { isNifti } from './nifti/header.js'
 import { volumeFromNifti, type NiftiFile } from './nifti/read.js'
-import { inflated, InflateError } from './inflate.js'
+import { inflated, InflateError, Unpacking } from './inflate.js'
 import { ExamRejection } from './rejection.js'
 import type { ByteReader, ExamFile, ExamSource } from './source.js'
 import type { Volume4D } from './volume.js'
@@ -27,8 +27,8 @@ export interface ReadOptions {
   readonly timesS?: readonly number[]
   readonly limits?: Partial<ExamLimits>
   readonly signal?: AbortSignal
-  /** Asked for the bytes of the volume before they are allocated; its rejection ends the reading. */
-  readonly reserve?: (bytes: number) => Promise<void>
+  /** Memory for the volume, zeros, where it is not this thread's own; its rejection ends the reading. */
+  readonly allocate?: (bytes: number) => Promise<ArrayBuffer>
   /** Told the files that have frames of the volume before pixels are read; its rejection ends the reading. */
   readonly onUsed?: (files: readonly ExamFile[]) => Promise<void>
 }
@@ -40,13 +40,15 @@ export interface ReadOptions {
  */
 export async function readExam(source: ExamSource, options: ReadOptions = {}): Promise<Volume4D> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const pile = await readHeaders(source, limits, options.signal)
+  const unpacking = new Unpacking()
+  const pile = await readHeaders(source, limits, unpacking, options.signal)
   const settings = {
     minPhases: options.minPhases ?? 2,
     requireTimes: options.requireTimes ?? true,
     limits,
+    unpacking,
     signal: options.signal,
-    reserve: options.reserve,
+    allocate: options.allocate,
     onUsed: options.onUsed,
   }
   if (pile.dicom === 0 && pile.nifti.length > 0) {
@@ -70,9 +72,13 @@ interface Pile {
   other: number
 }
 
+/** What is unpacked of any packed file to see what it is. */
+const UNPACKED_PER_FILE = 128 * 1024
+
 async function readHeaders(
   source: ExamSource,
   limits: ExamLimits,
+  unpacking: Unpacking,
   signal: AbortSignal | undefined,
 ): Promise<Pile> {
   const pile: Pile = {
@@ -88,9 +94,10 @@ async function readHeaders(
   for await (const file of source.files()) {
     signal?.throwIfAborted()
     if (++files > limits.maxFiles) throw tooLarge('files', limits.maxFiles)
+    unpacking.allow(UNPACKED_PER_FILE)
     const reader = await file.open()
     try {
-      await sort(file, reader, pile, limits)
+      await sort(file, reader, pile, limits, unpacking)
     } finally {
       await reader.close()
     }
@@ -99,15 +106,21 @@ async function readHeaders(
   return pile
 }
 
-async function sort(file: ExamFile, reader: ByteReader, pile: Pile, limits: ExamLimits): Promise<void> {
-  const gzipped = await niftiForm(reader)
+async function sort(
+  file: ExamFile,
+  reader: ByteReader,
+  pile: Pile,
+  limits: ExamLimits,
+  unpacking: Unpacking,
+): Promise<void> {
+  const gzipped = await niftiForm(reader, unpacking)
   if (gzipped !== null) {
     pile.nifti.push({ file, gzipped })
     return
   }
   let header: DicomHeader | null
   try {
-    header = await readDicomHeader(reader, limits.maxHeaderBytes)
+    header = await readDicomHeader(reader, limits.maxHeaderBytes, unpacking)
   } catch (error) {
     if (!(error instanceof Malformed || error instanceof InflateError)) throw error
     pile.broken++
@@ -134,13 +147,13 @@ function imageless(dataset: Dataset): Imageless {
 }
 
 /** Whether the file is NIfTI, and gzipped; null when it is not. */
-async function niftiForm(reader: ByteReader): Promise<boolean | null> {
+async function niftiForm(reader: ByteReader, unpacking: Unpacking): Promise<boolean | null> {
   const head = await reader.read(0, 544)
   if (isNifti(head)) return false
   if (head[0] !== 0x1f || head[1] !== 0x8b) return null
   const pieces: Uint8Array[] = []
   try {
-    for await (const piece of inflated(reader, 0, 'gzip')) {
+    for await (const piece of inflated(reader, 0, 'gzip', unpacking)) {
       pieces.push(piece)
       break
     }

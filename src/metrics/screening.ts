@@ -14,6 +14,8 @@ export interface ScreeningMetrics {
   /** @param code OK, or the error's */
   outcome(code: string, seconds: number): void
   stage(stage: string, seconds: number): void
+  /** A process that read exams has ended, and is replaced. */
+  readerEnded(why: string): void
 }
 
 const GAUGES = [
@@ -48,6 +50,12 @@ export function screeningMetrics(registry: Registry, sample: () => ExamSample | 
     buckets: EXAM_SECONDS,
     registers,
   })
+  const readers = new Counter({
+    name: 'sentinode_exam_reader_ends_total',
+    help: 'Processes that read exams and were replaced, by why they ended',
+    labelNames: ['why'] as const,
+    registers,
+  })
   for (const [name, help, field] of GAUGES) {
     new Gauge({
       name,
@@ -65,5 +73,6 @@ export function screeningMetrics(registry: Registry, sample: () => ExamSample | 
       if (code === 'OK') seconds.observe(duration)
     },
     stage: (stage, duration) => stages.observe({ stage }, duration),
+    readerEnded: (why) => readers.inc({ why }),
   }
 }

@@ -24,10 +24,14 @@ function sourcesOfCMake(): string[] {
 }
 
 test('binding.gyp builds the same sources as CMake', (t) => {
-  const lists = execFileSync(process.execPath, ['cmake/gyp-lists.mjs', 'sources'], { cwd: root, encoding: 'utf8' })
-  const sources = lists.trim().split('\n')
+  const sources = ['sources', 'apart', 'launch'].flatMap((list) =>
+    execFileSync(process.execPath, ['cmake/gyp-lists.mjs', list], { cwd: root, encoding: 'utf8' })
+      .trim()
+      .split('\n'),
+  )
   t.true(sources.length > 20)
   t.deepEqual(sources.sort(), sourcesOfCMake().sort())
   const gyp = readFileSync(join(root, 'binding.gyp'), 'utf8')
-  t.true(gyp.includes("'sources': ['<!@(node cmake/gyp-lists.mjs sources)']"))
+  for (const list of ['sources', 'apart', 'launch'])
+    t.true(gyp.includes(`'sources': ['<!@(node cmake/gyp-lists.mjs ${list})']`))
 })

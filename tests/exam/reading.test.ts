@@ -365,12 +365,12 @@ test('the volume is asked for before it is allocated, and told which files it co
   const used: string[] = []
   const asked: number[] = []
   const volume = await read([...localizer, ...files], {
-    reserve: (bytes) => Promise.resolve(void asked.push(bytes)),
+    allocate: (bytes) => Promise.resolve((asked.push(bytes), new ArrayBuffer(bytes))),
     onUsed: (files) => Promise.resolve(void used.push(...files.map(({ id }) => id))),
   })
   t.deepEqual(asked, [volume.samples.byteLength])
   t.deepEqual(used, files.map(({ id }) => id).sort())
 
   const full = new Error('no room')
-  t.is(await t.throwsAsync(read(files, { reserve: () => Promise.reject(full) })), full)
+  t.is(await t.throwsAsync(read(files, { allocate: () => Promise.reject(full) })), full)
 })

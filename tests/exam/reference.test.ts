@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import test from 'ava'
 import dicomParser from 'dicom-parser'
+import { Unpacking } from '../../src/exam/inflate.js'
 import { readDicomHeader } from '../../src/exam/dicom/part10.js'
 import { memoryFile } from '../../src/exam/source.js'
 
@@ -26,7 +27,7 @@ for (const folder of folders) {
   test(`headers of ${folder} read as another parser reads them`, async (t) => {
     for (const id of readdirSync(FIXTURES + folder)) {
       const bytes = readFileSync(`${FIXTURES}${folder}/${id}`)
-      const header = await readDicomHeader(await memoryFile(id, bytes).open(), 2 ** 20)
+      const header = await readDicomHeader(await memoryFile(id, bytes).open(), 2 ** 20, new Unpacking())
       // It needs the pixel data to be whole, and one fixture's is not.
       const other = dicomParser.parseDicom(bytes, { untilTag: 'x7fe00010' })
       for (const [name, tag] of Object.entries(TEXTS)) {

@@ -18,6 +18,7 @@ function eventful(): DaemonMetrics {
   metrics.calls.shed('QUEUE_FULL')
   metrics.screening.outcome('OK', 1)
   metrics.screening.stage('read', 1)
+  metrics.screening.readerEnded('died')
   metrics.watch({
     queues: () => [{ model: 'net', version: '1', queuedRequests: 0, queuedBytes: 0, pendingRequests: 0 }],
     memory: () => null,

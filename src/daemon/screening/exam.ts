@@ -9,7 +9,6 @@ import {
   ExamUpload,
   HELD_PER_BYTE,
   placeOf,
-  releaseMemory,
   Spool,
   type Claim,
   type ExamLocation,
@@ -175,7 +174,7 @@ export class Exam implements BegunExam {
         const prepared = await this.#preprocessed(exam)
         return { exam, prepared, origin: exam.origin }
       } finally {
-        releaseMemory(exam.volume.samples)
+        exam.release()
       }
     }
     return this.screening.turns.during(this.signal, work, {
@@ -200,7 +199,7 @@ export class Exam implements BegunExam {
     })
     if (prepared.kind === 'other-model') throw new SentinodeError('INTERNAL', 'the route of the exam changed')
     this.#note('preprocess', prepared.preprocessMs)
-    releaseMemory(exam.volume.samples)
+    exam.release()
     claim.shrinkTo(prepared.crop.data.byteLength)
     return prepared
   }
@@ -211,9 +210,8 @@ export class Exam implements BegunExam {
     const began = performance.now()
     const phases =
       image.phases.by === 'order' ? Math.max(...image.phases.indices) + 1 : image.phases.times_s.length
-    const read = await this.screening.threads.read(
+    const read = await this.screening.readers.read(
       {
-        kind: 'read',
         exam,
         mask: region?.kind === 'mask' ? region.file : null,
         minPhases: Math.min(2, phases),

@@ -14,7 +14,7 @@ export interface ReportTask {
 
 /** The reports that were asked for, in that order. Rejects with REPORT_INCOMPLETE. */
 export async function writeReports(
-  { threads, device }: Screening,
+  { reports, device }: Screening,
   { kinds, answer, prepared, origin, spacingMm }: ReportTask,
   signal: AbortSignal,
 ): Promise<ScreenedExam['reports']> {
@@ -26,7 +26,6 @@ export async function writeReports(
       continue
     }
     const job = {
-      kind: 'report',
       format: kind,
       answer,
       crop: { crop, cropShape },
@@ -34,7 +33,7 @@ export async function writeReports(
       origin,
       device,
     } as const
-    written.push({ kind, data: await threads.report(job, signal) })
+    written.push({ kind, data: await reports.write(job, signal) })
   }
   return written
 }

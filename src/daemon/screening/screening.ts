@@ -1,4 +1,4 @@
-import type { ExamThreads, Roots, Slots } from '../../intake/index.js'
+import type { ExamReaders, ReportWriter, Roots, Slots } from '../../intake/index.js'
 import type { Preprocess, ReportingDevice } from '../../screening/index.js'
 
 /** Where an exam's time goes. */
@@ -7,7 +7,8 @@ export type Stage = (typeof STAGES)[number]
 
 /** What all exams of a daemon share. */
 export interface Screening {
-  readonly threads: ExamThreads
+  readonly readers: ExamReaders
+  readonly reports: ReportWriter
   /** Exams that are read and preprocessed at once. */
   readonly turns: Slots
   /** Exams that are explained at once. */

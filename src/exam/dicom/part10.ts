@@ -1,6 +1,6 @@
 /** One DICOM file's header (PS3.10), read without its pixel data. */
 
-import { inflatingReader } from '../inflate.js'
+import { inflatingReader, type Unpacking } from '../inflate.js'
 import type { ByteReader } from '../source.js'
 import { Dataset, ElementReader, Malformed, NeedMore, type Encoding, type ElementHeader } from './dataset.js'
 import { TAGS } from './tags.js'
@@ -31,10 +31,12 @@ const VRS = new Set(
  * @param maxHeaderBytes the largest single element, sequences included, that is read
  * @returns null when the bytes are not DICOM
  * @throws Malformed when they are, and are broken
+ * @throws ExamRejection EXAM_TOO_LARGE when they unpack to too much
  */
 export async function readDicomHeader(
   reader: ByteReader,
   maxHeaderBytes: number,
+  unpacking: Unpacking,
 ): Promise<DicomHeader | null> {
   const head = await reader.read(0, FIRST_READ)
   const metaAt = isMagic(head) ? PREAMBLE + 4 : startsWithMeta(head) ? 0 : null
@@ -44,7 +46,7 @@ export async function readDicomHeader(
   const syntax = settle(declared === '' ? null : transferSyntax(declared), sniff(head, start))
   if (syntax === null) return null
 
-  const body = syntax.deflated ? inflatingReader(reader, start) : reader
+  const body = syntax.deflated ? inflatingReader(reader, start, unpacking) : reader
   const { dataset, pixels } = await readDataset(
     body,
     syntax.deflated ? 0 : start,
@@ -57,8 +59,12 @@ export async function readDicomHeader(
 }
 
 /** The reader in which `header.pixels.at` counts; to be closed before `reader` where it is another one. */
-export function pixelReader(reader: ByteReader, header: Pick<DicomHeader, 'syntax' | 'start'>): ByteReader {
-  return header.syntax.deflated ? inflatingReader(reader, header.start) : reader
+export function pixelReader(
+  reader: ByteReader,
+  header: Pick<DicomHeader, 'syntax' | 'start'>,
+  unpacking: Unpacking,
+): ByteReader {
+  return header.syntax.deflated ? inflatingReader(reader, header.start, unpacking) : reader
 }
 
 /** Whether it begins as a file with a preamble does. */

@@ -1,6 +1,6 @@
 /** Pixel data of chosen frames into the volume: each file opened once, each frame read once. */
 
-import { InflateError } from '../inflate.js'
+import { InflateError, type Unpacking } from '../inflate.js'
 import { ExamRejection } from '../rejection.js'
 import type { ByteReader } from '../source.js'
 import type { Samples } from '../volume.js'
@@ -67,6 +67,7 @@ export function sampleArray(
 export async function readPixels(
   placements: readonly Placement[],
   into: Samples,
+  unpacking: Unpacking,
   signal?: AbortSignal,
 ): Promise<void> {
   const byFile = new Map<SourceFile, Placement[]>()
@@ -75,10 +76,13 @@ export async function readPixels(
     if (known === undefined) byFile.set(placement.source, [placement])
     else known.push(placement)
   }
+  // Deflated files are unpacked again for their pixels, frames that are left out with them.
+  unpacking.allowAgain()
+  unpacking.allow(8 * into.byteLength)
   for (const [source, frames] of byFile) {
     signal?.throwIfAborted()
     const reader = await source.file.open()
-    const body = pixelReader(reader, source.header)
+    const body = pixelReader(reader, source.header, unpacking)
     try {
       await readFile(source, frames, body, into, signal)
     } catch (error) {
@@ -104,7 +108,7 @@ async function readFile(
   const at = header.pixels?.at ?? 0
   const { compression } = header.syntax
   const fragments = compression === 'none' ? null : await frameFragments(reader, at, source.frames)
-  for (const { indexInFile, frame } of placements) {
+  for (const { indexInFile, frame } of [...placements].sort((a, b) => a.indexInFile - b.indexInFile)) {
     signal?.throwIfAborted()
     const target = into.subarray(frame * pixels, (frame + 1) * pixels)
     if (fragments === null && reader.readInto !== undefined && liesAsStored(source, target)) {

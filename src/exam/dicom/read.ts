@@ -2,6 +2,7 @@
 
 import { enhancementWarning } from '../enhancement.js'
 import type { Vector } from '../geometry.js'
+import type { Unpacking } from '../inflate.js'
 import type { ExamLimits } from '../limits.js'
 import { ExamRejection } from '../rejection.js'
 import type { ExamFile } from '../source.js'
@@ -19,8 +20,9 @@ export interface DicomOptions {
   readonly minPhases: number
   readonly requireTimes: boolean
   readonly limits: ExamLimits
+  readonly unpacking: Unpacking
   readonly signal?: AbortSignal | undefined
-  readonly reserve?: ((bytes: number) => Promise<void>) | undefined
+  readonly allocate?: ((bytes: number) => Promise<ArrayBuffer>) | undefined
   readonly onUsed?: ((files: readonly ExamFile[]) => Promise<void>) | undefined
 }
 
@@ -162,8 +164,7 @@ async function pixels(
       { shape, maxPixelBytes: options.limits.maxPixelBytes },
     )
   }
-  await options.reserve?.(bytes)
-  const samples = new SampleArray(t * z * y * x)
+  const samples = new SampleArray((await options.allocate?.(bytes)) ?? new ArrayBuffer(bytes))
   const slopes = new Float64Array(t * z)
   const intercepts = new Float64Array(t * z)
   const placements = placed.map(({ frame, slice }, i) => {
@@ -172,7 +173,7 @@ async function pixels(
     intercepts[at] = frame.intercept
     return { source: frame.source, indexInFile: frame.indexInFile, frame: at }
   })
-  await readPixels(placements, samples, options.signal)
+  await readPixels(placements, samples, options.unpacking, options.signal)
   return { samples, slopes, intercepts }
 }
 

@@ -1,7 +1,7 @@
 /** A NIfTI exam: one 4D file, or one 3D file for each phase in the order of their names. */
 
 import { enhancementWarning } from '../enhancement.js'
-import { inflated, InflateError } from '../inflate.js'
+import { inflated, InflateError, type Unpacking } from '../inflate.js'
 import type { ExamLimits } from '../limits.js'
 import { ExamRejection } from '../rejection.js'
 import type { ByteReader, ExamFile } from '../source.js'
@@ -17,10 +17,11 @@ export interface NiftiOptions {
   readonly minPhases: number
   readonly requireTimes: boolean
   readonly limits: ExamLimits
+  readonly unpacking: Unpacking
   /** Seconds of each phase; NIfTI itself can only say that phases are equidistant. */
   readonly timesS?: readonly number[] | undefined
   readonly signal?: AbortSignal | undefined
-  readonly reserve?: ((bytes: number) => Promise<void>) | undefined
+  readonly allocate?: ((bytes: number) => Promise<ArrayBuffer>) | undefined
   readonly onUsed?: ((files: readonly ExamFile[]) => Promise<void>) | undefined
 }
 
@@ -45,7 +46,7 @@ const BYTES: Readonly<Record<SampleCode, number>> = {
 export async function volumeFromNifti(files: readonly NiftiFile[], options: NiftiOptions): Promise<Volume4D> {
   const ordered = [...files].sort((a, b) => a.file.id.localeCompare(b.file.id, 'en', { numeric: true }))
   const opened: Opened[] = []
-  for (const file of ordered) opened.push({ ...file, header: await readHeader(file) })
+  for (const file of ordered) opened.push({ ...file, header: await readHeader(file, options.unpacking) })
   const [first] = opened
   if (first === undefined) throw new ExamRejection('NOT_DICOM', 'the exam has no NIfTI file')
   requireAlike(opened, first.header)
@@ -70,13 +71,14 @@ export async function volumeFromNifti(files: readonly NiftiFile[], options: Nift
   const times = phaseTimes(opened, t, options)
   const shape = [t, z, y, x] as const
   await options.onUsed?.(opened.map(({ file }) => file))
-  const samples = await allocate(opened, shape, options)
+  const samples = await samplesFor(opened, shape, options)
   const slopes = new Float64Array(t * z)
   const intercepts = new Float64Array(t * z)
   const perFile = samples.length / opened.length
   for (const [i, file] of opened.entries()) {
     options.signal?.throwIfAborted()
-    await readSamples(file, samples.subarray(i * perFile, (i + 1) * perFile))
+    options.unpacking.allow((perFile * file.header.bitsPerSample) / 8)
+    await readSamples(file, samples.subarray(i * perFile, (i + 1) * perFile), options.unpacking)
     const frames = (t * z) / opened.length
     slopes.fill(file.header.slope, i * frames, (i + 1) * frames)
     intercepts.fill(file.header.intercept, i * frames, (i + 1) * frames)
@@ -98,12 +100,12 @@ export async function volumeFromNifti(files: readonly NiftiFile[], options: Nift
   }
 }
 
-async function readHeader(file: NiftiFile): Promise<NiftiHeader> {
+async function readHeader(file: NiftiFile, unpacking: Unpacking): Promise<NiftiHeader> {
   const reader = await file.file.open()
   try {
     const pieces: Uint8Array[] = []
     let total = 0
-    for await (const piece of unpacked(reader, file.gzipped)) {
+    for await (const piece of unpacked(reader, file.gzipped, unpacking)) {
       pieces.push(piece)
       total += piece.byteLength
       if (total >= HEADER_BYTES) break
@@ -123,10 +125,14 @@ async function readHeader(file: NiftiFile): Promise<NiftiHeader> {
   }
 }
 
-async function* unpacked(reader: ByteReader, gzipped: boolean): AsyncGenerator<Uint8Array> {
+async function* unpacked(
+  reader: ByteReader,
+  gzipped: boolean,
+  unpacking: Unpacking,
+): AsyncGenerator<Uint8Array> {
   if (gzipped) {
     try {
-      yield* inflated(reader, 0, 'gzip')
+      yield* inflated(reader, 0, 'gzip', unpacking)
     } catch (error) {
       if (error instanceof InflateError)
         throw new ExamRejection('CORRUPT_PIXEL_DATA', 'a gzipped NIfTI file does not unpack')
@@ -209,10 +215,10 @@ function phaseTimes(
   return { timesS: null, from: null, warnings }
 }
 
-async function allocate(
+async function samplesFor(
   files: readonly Opened[],
   shape: readonly number[],
-  { limits, reserve }: NiftiOptions,
+  { limits, allocate }: NiftiOptions,
 ): Promise<Samples> {
   const count = shape.reduce((product, n) => product * n, 1)
   const samples = new Set(files.map(({ header }) => header.sample))
@@ -240,14 +246,17 @@ async function allocate(
       (header.offset + (count / files.length) * (header.bitsPerSample / 8)) / (gzipped ? MAX_GZIP_RATIO : 1)
     if (file.size < claimed) throw truncated()
   }
-  await reserve?.(bytes)
-  return new SampleArray(count)
+  return new SampleArray((await allocate?.(bytes)) ?? new ArrayBuffer(bytes))
 }
 
 /** Deflate cannot pack better than this (zlib's own bound is 1032). */
 const MAX_GZIP_RATIO = 1040
 
-async function readSamples({ file, gzipped, header }: Opened, into: Samples): Promise<void> {
+async function readSamples(
+  { file, gzipped, header }: Opened,
+  into: Samples,
+  unpacking: Unpacking,
+): Promise<void> {
   const code = header.sample ?? 'int16'
   const width = BYTES[code]
   const reader = await file.open()
@@ -255,7 +264,7 @@ async function readSamples({ file, gzipped, header }: Opened, into: Samples): Pr
   let done = 0
   let rest: Uint8Array = new Uint8Array()
   try {
-    for await (const piece of unpacked(reader, gzipped)) {
+    for await (const piece of unpacked(reader, gzipped, unpacking)) {
       const fresh = piece.subarray(Math.min(skip, piece.byteLength))
       skip -= piece.byteLength - fresh.byteLength
       const bytes = rest.byteLength === 0 ? fresh : Buffer.concat([rest, fresh])

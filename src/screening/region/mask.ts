@@ -12,8 +12,8 @@ export interface MaskOptions {
   readonly segment: number | null
   /** Bound on the unpacked mask. */
   readonly maxBytes: number
-  /** Asked for the bytes of the unpacked mask before they are allocated. */
-  readonly reserve?: ReadOptions['reserve']
+  /** Memory for the unpacked mask. */
+  readonly allocate?: ReadOptions['allocate']
 }
 
 export const DEFAULT_MASK_OPTIONS: MaskOptions = { segment: null, maxBytes: 2 ** 30 }
@@ -48,7 +48,7 @@ async function readLabels(bytes: Uint8Array, options: MaskOptions): Promise<Poin
     minPhases: 1,
     requireTimes: false,
     limits: { maxPixelBytes: options.maxBytes },
-    ...(options.reserve && { reserve: options.reserve }),
+    ...(options.allocate && { allocate: options.allocate }),
   }).catch((error: unknown) => {
     if (isSentinodeError(error))
       throw invalidMask('a NIfTI or DICOM SEG file', `one that is refused as ${error.code}`)

@@ -31,12 +31,17 @@ function isStartOfFrame(marker: number): boolean {
   return (marker >= 0xc0 && marker <= 0xcf && !huffmanOrArithmetic) || marker === 0xf7
 }
 
-/** JPEG 2000: the SIZ segment, which comes first (ITU T.800, A.5.1). */
+/** Writers make one tile, or some dozens; a decoder takes time for each, however small it is. */
+const MOST_TILES = 4096
+
+/** JPEG 2000: the SIZ segment, which comes first (ITU T.800, A.5.1). Null where it has more tiles than any image. */
 export function jpeg2000Size(bytes: Uint8Array): CodestreamSize | null {
   if (bytes.byteLength < 42) return null
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.getUint32(0) !== 0xff4fff51) return null
-  const [columns, rows, left, top] = [8, 12, 16, 20].map((at) => view.getUint32(at))
+  const [columns, rows, left, top, wide, high] = [8, 12, 16, 20, 24, 28].map((at) => view.getUint32(at))
+  const tiles = Math.ceil((columns ?? 0) / (wide ?? 0)) * Math.ceil((rows ?? 0) / (high ?? 0))
+  if (!(tiles <= MOST_TILES)) return null
   return {
     rows: (rows ?? 0) - (top ?? 0),
     columns: (columns ?? 0) - (left ?? 0),

@@ -1,4 +1,4 @@
-/** Decoders of compressed pixel data, one interface over the well-kept ones. Loaded when first needed. */
+/** Decoders of compressed pixel data, one interface over the well-kept ones. Started when first needed. */
 
 import type { Compression } from '../transfer-syntax.js'
 import { jpeg2000Size, jpegSize, type CodestreamSize } from './codestream.js'
@@ -36,6 +36,15 @@ const LOADERS: Readonly<Record<WasmCompression, () => Promise<Decoder>>> = {
     const { JPEGDecoder } = await load(silent())
     return () => new JPEGDecoder()
   },
+}
+
+/** Loads the code of all decoders, for a process that may load none later. */
+export async function loadDecoders(): Promise<void> {
+  await Promise.all([
+    import('@cornerstonejs/codec-openjpeg/decodewasmjs'),
+    import('@cornerstonejs/codec-charls/decodewasmjs'),
+    import('@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs'),
+  ])
 }
 
 const loaded = new Map<WasmCompression, Promise<Decoder>>()

@@ -1,15 +1,8 @@
-/** What passes between the daemon and a thread that reads exams. Plain data; one job at a time. */
+/** What passes between the daemon and a process that reads exams. Plain data; one job at a time. */
 
 import type { ErrorCode } from '../../errors.js'
 import type { Volume4D } from '../../exam/volume.js'
-import type {
-  Answer,
-  ExamIdentity,
-  ImageReference,
-  PreparedExam,
-  Region,
-  ReportingDevice,
-} from '../../screening/index.js'
+import type { ExamIdentity, ImageReference, Region } from '../../screening/index.js'
 import type { ExamPlace } from '../roots.js'
 import type { UploadedExam } from '../upload.js'
 
@@ -23,7 +16,6 @@ export interface MaskFile {
 }
 
 export interface ReadJob {
-  readonly kind: 'read'
   readonly exam: ExamLocation
   readonly mask: MaskFile | null
   readonly minPhases: number
@@ -45,33 +37,42 @@ export interface ReadExam {
   readonly volume: Volume4D
   readonly mask: Region | null
   readonly origin: ExamOrigin | null
+  /** Gives the samples' memory back at once; they are empty afterwards. Idempotent. */
+  readonly release: () => void
 }
 
-export interface ReportJob {
-  readonly kind: 'report'
-  readonly format: 'html' | 'sr'
-  readonly answer: Answer
-  /** For the pictures of the page. */
-  readonly crop: Pick<PreparedExam, 'cropShape' | 'crop'>
-  readonly spacingMm: readonly [number, number, number]
+export const SAMPLE_TYPES = { int16: Int16Array, uint16: Uint16Array, float32: Float32Array } as const
+
+/** Where the samples of a volume lie: in the memory that was asked for last. */
+export interface SamplesPlace {
+  readonly type: keyof typeof SAMPLE_TYPES
+  readonly length: number
+}
+
+export interface ReadParts {
+  readonly volume: Omit<Volume4D, 'samples'>
+  readonly samples: SamplesPlace
+  readonly mask: Region | null
   readonly origin: ExamOrigin | null
-  readonly device: ReportingDevice
 }
 
-export type Job = ReadJob | ReportJob
-export type ResultOf<J extends Job> = J extends ReadJob ? ReadExam : Uint8Array
-
-export type ToThread =
-  /** `stop` becomes 1 when the job is given up. */
-  | { readonly kind: 'begin'; readonly job: Job; readonly stop: Int32Array }
-  /** The answer to `reserve`. */
+/** Descriptors (an upload's file, memory that was granted) are passed before the message that speaks of them. */
+export type ToReader =
+  | { readonly kind: 'begin'; readonly job: ReadJob }
+  /** The answers to `reserve`. */
   | { readonly kind: 'room'; readonly granted: boolean }
 
-export type FromThread =
+export type FromReader =
+  /** @see ApartAddon.confine for `filtered` */
+  | { readonly kind: 'ready'; readonly filtered: boolean }
   | { readonly kind: 'reserve'; readonly bytes: number }
-  | { readonly kind: 'done'; readonly result: ReadExam | Uint8Array }
+  | { readonly kind: 'done'; readonly read: ReadParts; readonly residentBytes: number }
   /** An error of ours by its code, which does not survive the way; any other as it is. */
   | {
       readonly kind: 'failed'
       readonly error: { readonly code: ErrorCode; readonly message: string } | Error
+      readonly residentBytes: number
     }
+
+/** Said of an exam for which a reader's own memory does not do. */
+export const TOO_MUCH_MEMORY = 'the headers of the exam, or a frame, need more memory than is given to one'

@@ -11,27 +11,30 @@ import {
   type Region,
 } from '../../screening/index.js'
 import type { ExamOrigin, MaskFile, ReadExam, ReadJob } from './messages.js'
-import { placedFiles, uploadedFiles, type CheckStop } from './sources.js'
+import { placedFiles, uploadedFiles, type Step } from './sources.js'
 
 export interface ReadHooks {
-  readonly check: CheckStop
-  /** Asked for the bytes of each volume before it is allocated. */
-  readonly reserve: (bytes: number) => Promise<void>
+  readonly step: Step
+  /** Memory for each volume: zeros. The exam's comes last. */
+  readonly allocate: (bytes: number) => Promise<ArrayBuffer>
 }
 
 /** Reads an exam with its mask. Rejects as `readExam` and `readMask` do, and with REPORT_INCOMPLETE. */
-export async function runRead(job: ReadJob, { check, reserve }: ReadHooks): Promise<ReadExam> {
-  const uploaded = job.exam.kind === 'upload' ? uploadedFiles(job.exam, check) : null
-  const mask = job.mask === null ? null : await maskRegion(job.mask, uploaded, job.maxPixelBytes, reserve)
+export async function runRead(
+  job: ReadJob,
+  { step, allocate }: ReadHooks,
+): Promise<Omit<ReadExam, 'release'>> {
+  const uploaded = job.exam.kind === 'upload' ? uploadedFiles(job.exam, step) : null
+  const mask = job.mask === null ? null : await maskRegion(job.mask, uploaded, job.maxPixelBytes, allocate)
   if (uploaded !== null && typeof job.mask?.source === 'number') uploaded.delete(job.mask.source)
   const source =
-    job.exam.kind === 'upload' ? fileSource([...(uploaded?.values() ?? [])]) : placedFiles(job.exam, check)
+    job.exam.kind === 'upload' ? fileSource([...(uploaded?.values() ?? [])]) : placedFiles(job.exam, step)
   let origin: ExamOrigin | null = null
   const volume = await readExam(source, {
     minPhases: job.minPhases,
     requireTimes: job.requireTimes,
     limits: { maxPixelBytes: job.maxPixelBytes },
-    reserve,
+    allocate,
     // Before the pixels: where no report can be of the exam, nothing more is read.
     onUsed: async (files) => {
       if (job.origin) origin = await originOf(files)
@@ -45,14 +48,14 @@ async function maskRegion(
   { source, segment }: MaskFile,
   uploaded: ReadonlyMap<number, ExamFile> | null,
   maxBytes: number,
-  reserve: ReadHooks['reserve'],
+  allocate: ReadHooks['allocate'],
 ): Promise<Region> {
-  if (typeof source !== 'number') return readMask(source, { segment, maxBytes, reserve })
+  if (typeof source !== 'number') return readMask(source, { segment, maxBytes, allocate })
   const file = uploaded?.get(source)
   if (file === undefined) {
     throw new SentinodeError('REGION_INVALID', `mask: expected file ${source} of the upload, found none`)
   }
-  return readMask(await head(file, file.size), { segment, maxBytes, reserve })
+  return readMask(await head(file, file.size), { segment, maxBytes, allocate })
 }
 
 async function head(file: ExamFile, length: number): Promise<Uint8Array> {

@@ -1,6 +1,6 @@
 /**
- * Exams as a thread finds them: in the spool of an upload, or below a root on this machine. Reads are
- * synchronous, as a thread of its own has nothing else to do, and stop when the job is given up.
+ * Exams as a reader finds them: in the spool of an upload, or below a root on this machine. Reads are
+ * synchronous, as a process of its own has nothing else to do, and stop when the job is given up.
  */
 
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, realpathSync } from 'node:fs'
@@ -10,13 +10,13 @@ import { type ByteReader, type ExamFile, type ExamSource } from '../../exam/sour
 import type { ExamPlace } from '../roots.js'
 import type { UploadedExam } from '../upload.js'
 
-/** Throws when the job is given up. */
-export type CheckStop = () => void
+/** Told of each piece of a file before it is read, by its bytes; throws when the job is given up. */
+export type Step = (bytes: number) => void
 
-function reader(fd: number, from: number, size: number, check: CheckStop, close: () => void): ByteReader {
+function reader(fd: number, from: number, size: number, step: Step, close: () => void): ByteReader {
   const fill = (offset: number, into: Uint8Array): number => {
-    check()
     const wanted = Math.max(0, Math.min(into.byteLength, size - offset))
+    step(wanted)
     let filled = 0
     while (filled < wanted) {
       const count = readSync(fd, into, filled, wanted - filled, from + offset + filled)
@@ -40,11 +40,10 @@ function reader(fd: number, from: number, size: number, check: CheckStop, close:
 }
 
 /** Files of an upload; their numbers, in digits enough to sort, are their ids. */
-export function uploadedFiles({ fd, files }: UploadedExam, check: CheckStop): Map<number, ExamFile> {
+export function uploadedFiles({ fd, files }: UploadedExam, step: Step): Map<number, ExamFile> {
   return new Map(
     files.map(({ number, offset, size }) => {
-      const open = (): Promise<ByteReader> =>
-        Promise.resolve(reader(fd, offset, size, check, () => undefined))
+      const open = (): Promise<ByteReader> => Promise.resolve(reader(fd, offset, size, step, () => undefined))
       return [number, { id: String(number).padStart(10, '0'), size, open }]
     }),
   )
@@ -61,8 +60,8 @@ const ABSENT = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG',
  * opened, so that nothing can be swapped between the check and the read. While files are listed or opened:
  * @throws SentinodeError EXAM_NOT_FOUND, EXAM_PATH_REFUSED where it, or anything in it, leads out of the root
  */
-export function placedFiles(place: ExamPlace, check: CheckStop): ExamSource {
-  const walker = new Walker(place.root, check)
+export function placedFiles(place: ExamPlace, step: Step): ExamSource {
+  const walker = new Walker(place.root, step)
   return {
     // An async generator: consumers await each file, whatever the source.
     // eslint-disable-next-line @typescript-eslint/require-await
@@ -78,14 +77,14 @@ class Walker {
 
   constructor(
     root: string,
-    private readonly check: CheckStop,
+    private readonly step: Step,
   ) {
     this.#inside = root.endsWith(sep) ? root : root + sep
   }
 
   /** Files at a path and below it, in the order of their names; what cannot be opened below it is passed over. */
   *files(path: string, depth = 0): Generator<ExamFile> {
-    this.check()
+    this.step(0)
     const opened = this.#open(path)
     if (opened === null) {
       if (depth > 0) return
@@ -111,7 +110,7 @@ class Walker {
       const opened = this.#open(path)
       if (opened === null) throw notFound('a file of the exam vanished while it was read')
       const { fd } = opened
-      return reader(fd, 0, fstatSync(fd).size, this.check, () => closeSync(fd))
+      return reader(fd, 0, fstatSync(fd).size, this.step, () => closeSync(fd))
     }
     return { id: path, size, open: () => new Promise((resolve) => resolve(open())) }
   }
