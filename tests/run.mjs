@@ -1,16 +1,18 @@
-// `npm test`: static checks, GoogleTests of native/core, then every ava test. One line of totals at the
-// end, whatever fails before it: `N passed, N failed`.
+// `npm test`: static checks, GoogleTests of native/core, every ava test, then an exam's whole way on the newest
+// line of Node. One line of totals at the end, whatever fails before it: `N passed, N failed`, and `, N skipped`
+// where something could not be tried.
 import { spawn } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { environmentOf, fetchNode, lines } from './lib/node-versions.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const bin = (name) => join(root, 'node_modules', '.bin', name)
 
 /** Runs a command, passing its output on; resolves to its exit code and what it printed. */
-function run(command, args) {
+function run(command, args, env = process.env) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'] })
     let output = ''
     child.stdout.on('data', (chunk) => {
       output += chunk
@@ -22,6 +24,7 @@ function run(command, args) {
 
 let passed = 0
 let failed = 0
+let skipped = 0
 
 /** A suite that counts its own tests; one that ends badly without a failed test counts as one failure. */
 async function suite(title, command, args, count) {
@@ -46,5 +49,16 @@ await suite('ava', bin('ava'), ['--tap'], (output) => ({
   failed: number(last(output, /^# fail (\d+)/gm)),
 }))
 
-console.log(`\n${passed} passed, ${failed} failed`)
+const newest = lines.at(-1)
+const node = fetchNode(newest)
+console.log(`\n# demo on Node ${node.version ?? newest}`)
+if (node.binary === undefined) {
+  console.log(`skipped: ${node.reason}`)
+  skipped++
+} else {
+  const demo = await run(node.binary, [join(root, 'dist/main.js'), 'demo'], environmentOf(node.binary))
+  demo.code === 0 ? passed++ : failed++
+}
+
+console.log(`\n${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 ? 1 : 0

@@ -43,9 +43,12 @@ function* filesBelow(path) {
   }
 }
 
-/** Skips `work` while `output` exists and none of `inputs` (files, folders) has changed since it last ran. */
+/**
+ * Skips `work` while `output` exists and none of `inputs` (files, folders) has changed since it last ran. Not
+ * Node's version: what is built is the same for all of them, the addons by Node-API.
+ */
 export function stamped(name, inputs, output, work) {
-  const hash = createHash('sha256').update(process.version)
+  const hash = createHash('sha256')
   for (const input of inputs) {
     for (const file of filesBelow(join(root, input))) hash.update(file).update(readFileSync(file))
   }
