@@ -15,7 +15,7 @@ import { kindOf, targetsWith, type Precision, type Target } from '../targets.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
-export const COMPILER_VERSION = 6
+export const COMPILER_VERSION = 8
 
 export interface CompileOptions {
   readonly target: Target
@@ -97,7 +97,7 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
   inlineFunctions(model, pass('inline-functions'))
   const graph = Graph.of(model)
   foldConstants(graph, new Shapes(graph), pass('fold-constants'))
-  recogniseFourAxes(graph, new Shapes(graph), pass('recognise-four-axes'))
+  recogniseFourAxes(graph, pass('recognise-four-axes'))
   if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], files: [] }
   if (graph.opset < 7) {
     throw new SentinodeError(

@@ -144,7 +144,9 @@ export function tensorInts(tensor: TensorProto): number[] | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const out: number[] = []
   if (tensor.dataType === DataType.INT64) {
-    for (let i = 0; i < bytes.length; i += 8) out.push(Number(view.getBigInt64(i, true)))
+    // Tens of times faster than by way of big integers.
+    for (let i = 0; i < bytes.length; i += 8)
+      out.push(view.getInt32(i + 4, true) * 2 ** 32 + view.getUint32(i, true))
   } else {
     for (let i = 0; i < bytes.length; i += 4) out.push(view.getInt32(i, true))
   }

@@ -14,7 +14,7 @@ export function numbers(node: NodeProto, inputs: Inputs, name: string, at: numbe
   return intsAttribute(node, name) ?? (given === undefined ? null : tensorInts(given))
 }
 
-/** A tensor of shape `dims` whose element at row-major position i is `from[i]` of `source`; zeros for -1. */
+/** A tensor of shape `dims` whose element at row-major position i is `from[i]` of `source`. */
 export function pick(source: TensorProto, dims: readonly number[], from: Int32Array): TensorProto {
   const size = elementSize(source)
   const bytes = tensorBytes(source)
@@ -27,8 +27,8 @@ export function pick(source: TensorProto, dims: readonly number[], from: Int32Ar
     for (let i = 0; i < from.length; i++) to[i] = words[from[i] ?? 0] ?? 0
   } else {
     for (let i = 0; i < from.length; i++) {
-      const at = from[i] ?? 0
-      if (at >= 0) out.set(bytes.subarray(at * size, (at + 1) * size), i * size)
+      const at = (from[i] ?? 0) * size
+      for (let b = 0; b < size; b++) out[i * size + b] = bytes[at + b] ?? 0
     }
   }
   return rawTensor('', dims, source.dataType, out)
@@ -179,7 +179,13 @@ const concat: Evaluate = (node, inputs) => {
   for (const [i, part] of parts.entries()) {
     const bytes = tensorBytes(part)
     const width = widths[i] ?? 0
-    for (let o = 0; o < outer; o++) out.set(bytes.subarray(o * width, (o + 1) * width), o * row + at)
+    // Calls for a few bytes each took seconds where exporters write grids of indices.
+    if (width <= 32) {
+      for (let o = 0; o < outer; o++)
+        for (let b = 0; b < width; b++) out[o * row + at + b] = bytes[o * width + b] ?? 0
+    } else {
+      for (let o = 0; o < outer; o++) out.set(bytes.subarray(o * width, (o + 1) * width), o * row + at)
+    }
     at += width
   }
   const total = parts.reduce((sum, p) => sum + (tensorDims(p)[axis] ?? 0), 0)
@@ -263,6 +269,65 @@ const scatterNd: Evaluate = (node, [data, indices, updates]) => {
   return [rawTensor('', dims, data.dataType, out)]
 }
 
+/** `data` with elements of one axis replaced; nothing is added to what was there. */
+const scatterElements: Evaluate = (node, [data, indices, updates]) => {
+  const at = indices === undefined ? null : tensorInts(indices)
+  if (data === undefined || indices === undefined || updates === undefined || at === null) return null
+  if (stringAttribute(node, 'reduction', 'none') !== 'none') return null
+  const dims = tensorDims(data)
+  const axis = normal(intAttribute(node, 'axis', 0), dims.length)
+  const jumps = strides(dims)
+  const given = tensorDims(indices)
+  const base = positions(
+    given,
+    given.map((d, a) => range(d, a === axis ? 0 : jumps[a])),
+  )
+  const size = elementSize(data)
+  const out = new Uint8Array(tensorBytes(data))
+  const from = tensorBytes(updates)
+  for (let i = 0; i < base.length; i++) {
+    const place = (base[i] ?? 0) + normal(at[i] ?? 0, dims[axis] ?? 0) * (jumps[axis] ?? 0)
+    out.set(from.subarray(i * size, (i + 1) * size), place * size)
+  }
+  return [rawTensor('', dims, data.dataType, out)]
+}
+
+const tile: Evaluate = (_node, [x, repeats]) => {
+  const times = repeats === undefined ? null : tensorInts(repeats)
+  if (x === undefined || times === null) return null
+  const dims = tensorDims(x)
+  const jumps = strides(dims)
+  const along = dims.map((d, a) => range(d * (times[a] ?? 1)).map((i) => (i % d) * (jumps[a] ?? 1)))
+  const out = along.map((a) => a.length)
+  return [pick(x, out, positions(out, along))]
+}
+
+/** Elements of one tensor or the other, both spread to the same shape. */
+const where: Evaluate = (_node, [condition, a, b]) => {
+  if (condition === undefined || a === undefined || b === undefined || a.dataType !== b.dataType) return null
+  const shapes = [condition, a, b].map(tensorDims)
+  const rank = Math.max(...shapes.map((s) => s.length))
+  const out = range(rank).map((i) => Math.max(...shapes.map((s) => s[i - rank + s.length] ?? 1)))
+  const [which, x, y] = [condition, a, b].map((t) => pick(t, out, spread(tensorDims(t), out)))
+  if (which === undefined || x === undefined || y === undefined) return null
+  const [flags, left, right] = [tensorBytes(which), tensorBytes(x), new Uint8Array(tensorBytes(y))]
+  const size = elementSize(a)
+  flags.forEach((flag, i) => {
+    if (flag !== 0) right.set(left.subarray(i * size, (i + 1) * size), i * size)
+  })
+  return [rawTensor('', out, a.dataType, right)]
+}
+
+/** Where each position of `out` stands in a tensor of `dims` that is spread to it. */
+export function spread(dims: readonly number[], out: readonly number[]): Int32Array {
+  const lead = [...new Array<number>(out.length - dims.length).fill(1), ...dims]
+  const jumps = strides(lead)
+  return positions(
+    out,
+    out.map((d, i) => range(d, lead[i] === 1 ? 0 : jumps[i])),
+  )
+}
+
 export const MOVES: ReadonlyMap<string, Evaluate> = new Map([
   ['Identity', (_node, [x]) => (x === undefined ? null : reshaped(x, tensorDims(x)))],
   ['Reshape', reshape],
@@ -276,4 +341,7 @@ export const MOVES: ReadonlyMap<string, Evaluate> = new Map([
   ['Split', split],
   ['Expand', expand],
   ['ScatterND', scatterNd],
+  ['ScatterElements', scatterElements],
+  ['Tile', tile],
+  ['Where', where],
 ])

@@ -10,7 +10,7 @@ import {
   tensorDims,
   tensorFloats,
 } from '../tensors.js'
-import { type Evaluate, type Inputs, numbers, positions, strides } from './moves.js'
+import { type Evaluate, type Inputs, numbers, positions, spread, strides } from './moves.js'
 
 const INTEGERS: Readonly<Record<number, new (buffer: ArrayBuffer) => ArrayLike<number | bigint>>> = {
   [DataType.UINT8]: Uint8Array,
@@ -59,15 +59,6 @@ const cast: Evaluate = (node, [x]) => {
   const whole = isFloat(to) || to === DataType.BOOL ? data : data.map(Math.trunc)
   if (!isFloat(to) && !whole.every((v) => Math.abs(v) < 2 ** 31)) return null
   return one(typed(tensorDims(x), whole, to))
-}
-
-function spread(dims: readonly number[], out: readonly number[]): Int32Array {
-  const lead = [...new Array<number>(out.length - dims.length).fill(1), ...dims]
-  const jumps = strides(lead)
-  return positions(
-    out,
-    out.map((d, i) => Array.from({ length: d }, (_, k) => (lead[i] === 1 ? 0 : k * (jumps[i] ?? 0)))),
-  )
 }
 
 const binary =
