@@ -74,6 +74,10 @@ export const ERRORS = define({
     meaning: 'The file is not an ONNX model that ONNX Runtime accepts.',
   },
   MODEL_RUN_FAILED: { status: 'INTERNAL', meaning: 'ONNX Runtime failed while it ran the model.' },
+  RUN_TIMEOUT: {
+    status: 'INTERNAL',
+    meaning: 'A run took far longer than such runs do; its copy of the model is out of service.',
+  },
   MEMORY_LIMIT: {
     status: 'RESOURCE_EXHAUSTED',
     meaning: 'Memory for batches, a run or its outputs is at its configured cap; the message says which.',

@@ -25,6 +25,8 @@ const FIELDS = [
   'provider',
   'precision',
   'instances',
+  'instance',
+  'stage',
   'threads',
   'grpc',
   'metrics',

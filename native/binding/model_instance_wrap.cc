@@ -14,6 +14,7 @@ Napi::Function ModelInstanceWrap::Define(Napi::Env env) {
   return DefineClass(env, "NativeInstance",
                      {InstanceMethod<&ModelInstanceWrap::Execute>("execute"),
                       InstanceMethod<&ModelInstanceWrap::Cancel>("cancel"),
+                      InstanceMethod<&ModelInstanceWrap::StageOf>("stageOf"),
                       InstanceMethod<&ModelInstanceWrap::Dispose>("dispose")});
 }
 
@@ -88,6 +89,14 @@ void ModelInstanceWrap::Cancel(const Napi::CallbackInfo& info) {
   const auto found = pending_.find(id);
   if (found == pending_.end() || !instance_ || index < 0) return;
   instance_->Cancel(found->second.execution, static_cast<size_t>(index));
+}
+
+Napi::Value ModelInstanceWrap::StageOf(const Napi::CallbackInfo& info) {
+  RequireTag(info, kInstanceTag, "NativeInstance");
+  const auto found = pending_.find(RequireNumber(info, 0, "id"));
+  const RunStage stage = found == pending_.end() ? RunStage::kWaiting
+                                                 : ModelInstance::StageOf(found->second.execution);
+  return Napi::String::New(info.Env(), StageName(stage));
 }
 
 Napi::Value ModelInstanceWrap::Dispose(const Napi::CallbackInfo& info) {

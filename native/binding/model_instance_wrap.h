@@ -32,6 +32,7 @@ class ModelInstanceWrap : public Napi::ObjectWrap<ModelInstanceWrap> {
   Napi::Value Execute(const Napi::CallbackInfo& info);
   Napi::Value Dispose(const Napi::CallbackInfo& info);
   void Cancel(const Napi::CallbackInfo& info);
+  Napi::Value StageOf(const Napi::CallbackInfo& info);
   void Settle(Napi::Env env, double id, BatchResult result);
   void Begin(Napi::Env env);
   void End(Napi::Env env);

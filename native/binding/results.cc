@@ -84,6 +84,20 @@ Napi::Object ToObject(Napi::Env env, const Outcome& outcome) {
 
 }  // namespace
 
+const char* StageName(RunStage stage) {
+  switch (stage) {
+    case RunStage::kWaiting:
+      return "waiting";
+    case RunStage::kGather:
+      return "gather";
+    case RunStage::kRun:
+      return "run";
+    case RunStage::kScatter:
+      break;
+  }
+  return "scatter";
+}
+
 Napi::Object ToObject(Napi::Env env, BatchResult result) {
   Napi::Array outcomes = Napi::Array::New(env, result.outcomes.size());
   for (uint32_t i = 0; i < result.outcomes.size(); ++i) {

@@ -86,6 +86,9 @@ export const settings = {
   'max-exam-streams': integer(1, 10_000).default(64).describe('uploads and cohorts at once'),
   'load-concurrency': integer(1, 64).default(2).describe('models loaded at once'),
   'strict-readiness': boolean.default(false).describe('ready only when every model is'),
+  'run-timeout': integer(0, 86_400)
+    .default(0)
+    .describe('seconds after which a run counts as hung, 0 for 50 times what such runs took, at least 60'),
   'drain-timeout': integer(0, 86_400).default(30).describe('seconds that requests in flight get at shutdown'),
   'log-level': z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

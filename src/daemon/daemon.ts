@@ -17,7 +17,7 @@ import { Cores } from '../models/cores.js'
 import { createLoader } from '../models/loader.js'
 import { scanRepositories } from '../models/repository.js'
 import type { ServableModel } from '../models/servable.js'
-import { ByteBudget, monotonicNow } from '../scheduling/index.js'
+import { ByteBudget, monotonicNow, type HungRun } from '../scheduling/index.js'
 import type { Target } from '../targets.js'
 import { version } from '../version.js'
 import { startAdminServer, type AdminServer } from './admin.js'
@@ -73,6 +73,8 @@ export class Daemon {
   readonly #draining = new AbortController()
   #stopped: Promise<void> | null = null
   /** What is being released and is not yet. */
+  /** A thread of this process will not come back. */
+  #hung = false
   readonly #releasing = new Set<string>()
 
   constructor(
@@ -85,6 +87,11 @@ export class Daemon {
 
   get state(): DaemonState {
     return this.#lifecycle.state
+  }
+
+  /** False when the process should be restarted: it never served, or a run hangs. */
+  get isLive(): boolean {
+    return this.#lifecycle.state !== 'FAILED' && !this.#hung
   }
 
   /** Whether requests should be sent here: models are loaded, and one (or, where strict, every one) is ready. */
@@ -188,6 +195,8 @@ export class Daemon {
       cores: new Cores(availableParallelism(), config.threads > 0 ? config.threads : null),
       readContract,
       observe: (model, modelVersion) => this.#metrics.model(model, String(modelVersion)),
+      runTimeout: config.runTimeout > 0 ? config.runTimeout * 1000 : null,
+      onHung: (model, modelVersion, run) => this.#onHung(model, modelVersion, run),
     })
     return new ModelManager({
       load: async (task) => {
@@ -203,6 +212,22 @@ export class Daemon {
     })
   }
 
+  #onHung(model: string, modelVersion: number, run: HungRun): void {
+    this.#hung = true
+    const { instance, stage, rows, requests, milliseconds, instancesLeft } = run
+    this.log.error(
+      {
+        ...{ model, modelVersion, instance, stage, rows, count: requests },
+        ...{ seconds: milliseconds / 1000, instances: instancesLeft },
+      },
+      'a run hangs, its instance is out of service, the process wants a restart',
+    )
+    this.#metrics.model(model, String(modelVersion)).onHung(stage)
+    if (instancesLeft === 0)
+      this.#models?.fail(model, modelVersion, new SentinodeError('RUN_TIMEOUT', 'a run of the model hangs'))
+    this.#grpc?.setServing(this.isReady)
+  }
+
   #metricsOf(model: ServableModel): ModelMetrics {
     return this.#metrics.model(model.name, String(model.version))
   }
@@ -212,7 +237,7 @@ export class Daemon {
       host: this.config.host,
       port: this.config.metricsPort,
       metrics: () => this.#metrics.exposition(),
-      isLive: () => this.state !== 'FAILED',
+      isLive: () => this.isLive,
       isReady: () => this.isReady,
     })
   }
@@ -255,6 +280,7 @@ export class Daemon {
     const inference = inferenceBackend({
       models,
       state: () => this.state,
+      isLive: () => this.isLive,
       isReady: () => this.isReady,
       statistics: (model) => statisticsOf(this.#metrics, model),
       onAnswer: (model, requestBytes, responseBytes) =>

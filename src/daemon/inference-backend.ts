@@ -11,6 +11,7 @@ import type { DaemonState } from './lifecycle.js'
 export interface BackendOptions {
   readonly models: ModelManager
   readonly state: () => DaemonState
+  readonly isLive: () => boolean
   readonly isReady: () => boolean
   readonly statistics: (model: ServableModel) => ModelStatistics
   /** Told of every answer, with the bytes of its request and its tensors. */
@@ -57,7 +58,7 @@ export function inferenceBackend(options: BackendOptions): InferenceBackend {
     }
   }
   return {
-    isLive: () => options.state() !== 'STOPPED' && options.state() !== 'FAILED',
+    isLive: () => options.isLive() && options.state() !== 'STOPPED',
     isReady: options.isReady,
     isModelReady: (name, version) => models.isReady(name, version),
     metadata: (name, version) => {

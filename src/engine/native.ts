@@ -124,6 +124,8 @@ export interface NativeInstance {
    * terminated. Does nothing for what is done already.
    */
   cancel(id: number, index: number): void
+  /** Where batch `id` is now; 'waiting' is before and between the others, and after them. */
+  stageOf(id: number): 'waiting' | 'gather' | 'run' | 'scatter'
   /** Cancels what is queued and running, then frees slots and threads. Idempotent. */
   dispose(): Promise<void>
 }

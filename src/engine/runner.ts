@@ -60,6 +60,7 @@ export function createInstance(
           pending.set(id, (result) => resolve(toResult(result, batch.outputs, wanted)))
         }),
         cancel: (index) => native.cancel(id, index),
+        stage: () => native.stageOf(id),
       }
     },
     dispose: () => native.dispose(),

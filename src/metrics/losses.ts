@@ -1,6 +1,7 @@
 import { Counter, type Registry } from 'prom-client'
 import type { ShedReason } from '../scheduling/admission.js'
 import type { Stage } from '../scheduling/observer.js'
+import type { RunStage } from '../scheduling/types.js'
 import { byValue, MODEL_LABELS, type Family } from './family.js'
 
 const SHED_REASONS = [
@@ -14,11 +15,14 @@ const SHED_REASONS = [
 const MISSED_STAGES = ['admission', 'queue', 'instance', 'run'] as const
 const CANCELLED_STAGES = ['admission', 'queue', 'instance'] as const satisfies readonly Stage[]
 
+const RUN_STAGES = ['waiting', 'gather', 'run', 'scatter'] as const satisfies readonly RunStage[]
+
 export interface Losses {
   readonly shed: Readonly<Record<ShedReason, Counter.Internal>>
   readonly deadlineMissed: Readonly<Record<(typeof MISSED_STAGES)[number], Counter.Internal>>
   readonly cancelled: Readonly<Record<Stage, Counter.Internal>>
   readonly split: Counter.Internal
+  readonly hung: Readonly<Record<RunStage, Counter.Internal>>
 }
 
 /** `sentinode_shed_total`, `sentinode_deadline_missed_total`, `sentinode_cancelled_total`, `sentinode_batches_split_total`. */
@@ -42,16 +46,19 @@ export function losses(registry: Registry): Family<Losses> {
     'stage',
   )
   const cancelled = counter('cancelled', 'Requests whose caller went away, by where they were', 'stage')
+  const hung = counter('hung_runs', 'Runs that did not end in their time, by what they were at', 'stage')
   const split = counter('batches_split', 'Batches that failed and were run again request by request')
   return {
     bind: ({ model, version }) => ({
       shed: byValue(SHED_REASONS, (reason) => visible(shed.labels({ model, version, reason }))),
       deadlineMissed: byValue(MISSED_STAGES, (stage) => visible(missed.labels({ model, version, stage }))),
       cancelled: byValue(CANCELLED_STAGES, (stage) => visible(cancelled.labels({ model, version, stage }))),
+      hung: byValue(RUN_STAGES, (stage) => visible(hung.labels({ model, version, stage }))),
       split: visible(split.labels({ model, version })),
     }),
     remove: ({ model, version }) => {
       split.remove({ model, version })
+      for (const stage of RUN_STAGES) hung.remove({ model, version, stage })
       for (const reason of SHED_REASONS) shed.remove({ model, version, reason })
       for (const stage of MISSED_STAGES) missed.remove({ model, version, stage })
       for (const stage of CANCELLED_STAGES) cancelled.remove({ model, version, stage })

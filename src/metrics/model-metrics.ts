@@ -1,6 +1,7 @@
 import { isSentinodeError } from '../errors.js'
 import type { ShedReason } from '../scheduling/admission.js'
 import type { ExecutedBatch, SchedulerObserver, Stage, SucceededRequest } from '../scheduling/observer.js'
+import type { RunStage } from '../scheduling/types.js'
 import type { FailureReason, InferenceCounters } from './inference-counters.js'
 import type { Losses } from './losses.js'
 import type { ModelLoad } from './model-load.js'
@@ -40,6 +41,10 @@ export class ModelMetrics implements SchedulerObserver {
   onAnswer(requestBytes: number, responseBytes: number): void {
     this.#families.sizes.request_bytes.observe(requestBytes)
     this.#families.sizes.response_bytes.observe(responseBytes)
+  }
+
+  onHung(stage: RunStage): void {
+    this.#families.losses.hung[stage].inc()
   }
 
   statistics(): ModelStatisticsSnapshot {

@@ -108,6 +108,12 @@ export class ModelManager {
     }
   }
 
+  /** Takes a version out of service, for good; what it holds is freed when all are unloaded. */
+  fail(name: string, version: number, error: SentinodeError): void {
+    const entry = this.#models.get(name)?.versions.get(version)
+    if (entry?.state === 'READY') this.#set(name, version, entry, 'UNAVAILABLE', reasonOf(error))
+  }
+
   /** Ready versions of a model, ascending; empty for an unknown one. */
   readyVersions(name: string): number[] {
     const model = this.#models.get(name)

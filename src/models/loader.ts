@@ -9,7 +9,9 @@ import type { ByteBudget } from '../scheduling/admission.js'
 import { inSlices } from '../slices.js'
 import type { SchedulerObserver } from '../scheduling/observer.js'
 import { ModelScheduler } from '../scheduling/scheduler.js'
-import type { Clock } from '../scheduling/types.js'
+import { systemClock } from '../scheduling/clock.js'
+import type { Clock, HungRun } from '../scheduling/types.js'
+import { WARMUP_MS } from '../scheduling/watchdog.js'
 import { completeConfig, type Network } from './config/complete.js'
 import { readPolicy, type PolicyDefaults } from './config/policy.js'
 import { shapeHints } from './config/shape-hints.js'
@@ -50,6 +52,10 @@ export interface LoaderOptions {
   /** Where absent, no model is a screening model. */
   readonly readContract?: ReadContract
   readonly observe?: (model: string, version: number) => SchedulerObserver
+  /** Milliseconds that a run may take; null (the default) for many times what such runs took before. */
+  readonly runTimeout?: number | null
+  /** Told of a run that does not end, also of one that was to warm the model up. */
+  readonly onHung?: (model: string, version: number, run: HungRun) => void
   /** For tests; the scheduler's own by default. */
   readonly clock?: Clock
 }
@@ -78,9 +84,19 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
   )
   const leave = options.cores.take(share, warnings)
   const instances: EngineInstance[] = []
+  const hung = new Set<string>()
+  const onHung = (run: HungRun): void => {
+    hung.add(run.instance)
+    options.onHung?.(model.name, version.version, run)
+  }
   const release = async (): Promise<void> => {
     leave()
-    await Promise.all(instances.map((instance) => instance.dispose()))
+    // Threads in a run that hangs never end, and are not waited for.
+    const ends = instances.map(async (instance) => {
+      const disposed = instance.dispose()
+      if (!hung.has(instance.name)) await disposed
+    })
+    await Promise.all(ends)
     for (const { session } of sessions) session.dispose()
   }
   try {
@@ -103,13 +119,18 @@ async function loadModel(options: LoaderOptions, task: LoadTask): Promise<Servab
     const samples = await warmupSamples(source, config, signature, beside, warnings)
     const policy = readPolicy(source, config, options.policy)
     instances.push(...createInstances(sessions, signature.maxBatchSize > 0))
-    for (const instance of instances) await runWarmup(instance, samples, warnings)
+    const clock = options.clock ?? systemClock()
+    const runTimeout = options.runTimeout ?? null
+    const watch = { clock, bound: runTimeout ?? WARMUP_MS, onHung }
+    for (const instance of instances) await runWarmup(instance, samples, warnings, watch)
     const scheduler = new ModelScheduler<EnginePayload, EngineResult>({
       policy,
       runners: instances,
       budget: options.budget,
       ...(options.observe && { observer: options.observe(model.name, version.version) }),
-      ...(options.clock && { clock: options.clock }),
+      clock,
+      runTimeout,
+      onHung,
     })
     const check: ServableModel['check'] = (request) => requestCheck(signature, request)
     const run = async (request: CheckedRequest, context: InferContext): Promise<Inference> => {

@@ -15,6 +15,7 @@ import { encodeBytesTensor } from './request/bytes-tensor.js'
 import { byteCount, elementCount } from './request/sizes.js'
 import type { RequestInput } from './request/types.js'
 import { randomTensor } from './random-tensor.js'
+import { watched, type SingleWatch } from '../scheduling/watchdog.js'
 import type { ModelSignature, SignatureInput } from './signature.js'
 
 export interface WarmupSample {
@@ -70,16 +71,18 @@ function knownDims(input: SignatureInput, config: ModelConfig): readonly bigint[
 
 /**
  * Runs all samples on one instance. Rejects with the code of the first failure of a configured one; `warnings`
- * are told of others.
+ * are told of others, except that a run which hangs is RUN_TIMEOUT in each.
  */
 export async function runWarmup(
   instance: EngineInstance,
   samples: readonly WarmupSample[],
   warnings: string[],
+  watch: SingleWatch,
 ): Promise<void> {
   for (const { name, payload, rows, count, configured } of samples) {
     for (let run = 0; run < count; run++) {
-      const { outcomes } = await instance.start([{ payload, rows, deadline: Infinity }]).done
+      const started = instance.start([{ payload, rows, deadline: Infinity }])
+      const { outcomes } = await watched(started, { instance: instance.name, rows }, watch)
       const outcome = outcomes[0]
       if (outcome?.kind === 'ok') continue
       const cause = outcome?.kind === 'failed' ? outcome.error : null

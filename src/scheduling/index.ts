@@ -17,8 +17,10 @@ export type {
   BatchTimings,
   Clock,
   Completion,
+  HungRun,
   Outcome,
   RunningBatch,
+  RunStage,
   SubmitOptions,
   TimerPrecision,
 } from './types.js'

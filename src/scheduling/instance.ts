@@ -1,7 +1,7 @@
 import type { InstanceView } from './decide.js'
 import type { DurationEstimates, Expectation } from './estimates.js'
 import type { PendingRequest } from './pending.js'
-import type { BatchResult, BatchRunner, RunningBatch } from './types.js'
+import type { BatchResult, BatchRunner, RunningBatch, RunStage } from './types.js'
 
 /** One batch runs, one more is gathered meanwhile. */
 const SLOTS = 2
@@ -15,6 +15,7 @@ export interface Flight<P, R> {
   readonly rows: number
   readonly dispatchedAt: number
   readonly done: Promise<BatchResult<R>>
+  readonly stage: () => RunStage
 }
 
 /** One copy of the model, with the batches that it holds. */
@@ -23,6 +24,7 @@ export class Instance<P, R> {
   readonly #estimates: DurationEstimates
   /** The first runs, the second waits gathered. */
   readonly #flights: Flight<P, R>[] = []
+  #retired = false
   #lastRunEnd = -Infinity
   #lastDispatch = -Infinity
 
@@ -36,7 +38,15 @@ export class Instance<P, R> {
   }
 
   get hasRoom(): boolean {
-    return this.#flights.length < SLOTS
+    return !this.#retired && this.#flights.length < SLOTS
+  }
+
+  get name(): string {
+    return this.#runner.name
+  }
+
+  get isRetired(): boolean {
+    return this.#retired
   }
 
   get flights(): readonly Flight<P, R>[] {
@@ -92,10 +102,17 @@ export class Instance<P, R> {
       rows: requests.reduce((sum, request) => sum + request.rows, 0),
       dispatchedAt: now,
       done: running instanceof Error ? Promise.reject(running) : running.done,
+      stage: () => (running instanceof Error ? 'waiting' : (running.stage?.() ?? 'run')),
     }
     this.#lastDispatch = now
     this.#flights.push(flight)
     return flight
+  }
+
+  /** Takes it out of service for good; returns what it holds, which is its concern no more. */
+  retire(): readonly Flight<P, R>[] {
+    this.#retired = true
+    return this.#flights.splice(0)
   }
 
   /** @param result null where the instance itself failed */

@@ -7,7 +7,7 @@ import { DurationEstimates } from './estimates.js'
 import { ExpiryIndex } from './expiry.js'
 import { Instance, type Flight } from './instance.js'
 import { silentObserver, type SchedulerObserver, type Stage } from './observer.js'
-import { PendingRequest, type Place } from './pending.js'
+import { PendingRequest } from './pending.js'
 import {
   levelFor,
   queuePolicyFor,
@@ -16,6 +16,16 @@ import {
   type BatchingPolicy,
 } from './policy.js'
 import { rankOf, RequestQueue } from './queue.js'
+import {
+  asError,
+  cancelled,
+  expired,
+  outOfService,
+  shuttingDown,
+  stopped,
+  tooFew,
+  WAITED,
+} from './refusals.js'
 import { ReleaseOrder } from './release-order.js'
 import type {
   BatchResult,
@@ -23,9 +33,11 @@ import type {
   Clock,
   Completion,
   Expectation,
+  HungRun,
   Outcome,
   SubmitOptions,
 } from './types.js'
+import { hung, runBound, Watchdog } from './watchdog.js'
 
 export interface SchedulerOptions<P, R> {
   /** From `batchingPolicy`. */
@@ -36,6 +48,10 @@ export interface SchedulerOptions<P, R> {
   readonly budget: ByteBudget
   readonly observer?: SchedulerObserver
   readonly clock?: Clock
+  /** Milliseconds that a run may take; null (the default) for what `runBound` makes of those before it. */
+  readonly runTimeout?: number | null
+  /** Told when an instance was taken out of service; not to throw. */
+  readonly onHung?: (run: HungRun) => void
 }
 
 export interface SchedulerStats {
@@ -60,6 +76,9 @@ export class ModelScheduler<P, R> {
   readonly #order: ReleaseOrder | null
   readonly #batchAlarm: Alarm
   readonly #expiryAlarm: Alarm
+  readonly #watchdog: Watchdog<Flight<P, R>>
+  /** Of runs that hung: the requests whose bytes their instance may still read. */
+  readonly #givenUp = new WeakMap<Flight<P, R>, readonly PendingRequest<P, R>[]>()
   #policy: BatchingPolicy
   #state: 'open' | 'draining' | 'closed' = 'open'
   #sequence = 0
@@ -73,12 +92,24 @@ export class ModelScheduler<P, R> {
   constructor(options: SchedulerOptions<P, R>) {
     if (options.runners.length === 0)
       throw new SentinodeError('INVALID_OPTION', 'runners: expected at least one, found none')
-    this.#options = { observer: silentObserver, clock: systemClock(), ...options }
+    this.#options = {
+      observer: silentObserver,
+      clock: systemClock(),
+      runTimeout: null,
+      onHung: () => undefined,
+      ...options,
+    }
     this.#policy = options.policy
     this.#instances = options.runners.map((runner) => new Instance(runner, this.#estimates))
     this.#queue = new RequestQueue(smallestCompleteBatch(options.policy))
     this.#expiry = new ExpiryIndex((request) => !request.answered && request.place !== 'running')
     this.#order = options.policy.preserveOrdering ? new ReleaseOrder() : null
+    this.#watchdog = new Watchdog({
+      clock: this.#options.clock,
+      running: () => this.#instances.flatMap(({ flights }) => flights.slice(0, 1)),
+      boundOf: ({ bucket, rows }) => runBound(this.#options.runTimeout, this.#estimates.expect(bucket, rows)),
+      onHung: (flight, milliseconds) => this.#retire(flight, milliseconds),
+    })
     this.#batchAlarm = new Alarm(this.#options.clock, () => this.#pump())
     this.#expiryAlarm = new Alarm(this.#options.clock, () => this.#expire(this.#options.clock.now()))
   }
@@ -159,7 +190,7 @@ export class ModelScheduler<P, R> {
     const held = this.#instances.reduce((sum, instance) => sum + instance.backlog(now), 0)
     const again = [...this.#again].reduce((sum, request) => sum + request.rows, 0)
     const waiting = (this.#queue.rows + again + rows) * this.#estimates.perRow
-    return (held + waiting) / this.#instances.length
+    return (held + waiting) / Math.max(1, this.#inService())
   }
 
   stats(): SchedulerStats {
@@ -220,6 +251,11 @@ export class ModelScheduler<P, R> {
     const expected = options.expected !== undefined && this.#expected.has(options.expected)
     if (this.#state === 'closed' || (this.#state === 'draining' && !expected))
       return shed('shutting_down', shuttingDown())
+    if (this.#inService() === 0) {
+      const error = outOfService()
+      observer.onFailed(error, 0)
+      return error
+    }
     const { rows } = options
     if (!Number.isInteger(rows) || rows < 1 || rows > this.#policy.maxBatchSize) {
       const expected = `expected between 1 and ${this.#policy.maxBatchSize} rows, found ${rows}`
@@ -281,6 +317,7 @@ export class ModelScheduler<P, R> {
     for (const request of batch) this.#queue.remove(request)
     this.#dispatched += batch.length
     const flight = instance.start(batch, now)
+    this.#watchdog.wake()
     flight.done.then(
       (result) => this.#land(instance, flight, result),
       (error: unknown) => this.#land(instance, flight, asError(error)),
@@ -290,11 +327,17 @@ export class ModelScheduler<P, R> {
   #land(instance: Instance<P, R>, flight: Flight<P, R>, done: BatchResult<R> | Error): void {
     const { observer, clock } = this.#options
     const { requests } = flight
+    const kept = this.#givenUp.get(flight)
+    if (kept) {
+      for (const { bytes } of kept) this.#options.budget.release(bytes)
+      return
+    }
     // Timers are late; whoever expired while it was gathered is told so now, not after its batch has run.
     this.#expire(clock.now())
     const result = done instanceof Error || done.outcomes.length !== requests.length ? null : done
     instance.finish(flight, result)
     this.#dispatched -= requests.length
+    if (this.#dispatched === 0) this.#watchdog.rest()
     const error = done instanceof Error ? done : tooFew()
     const outcomes = requests.map((_, index) => result?.outcomes[index] ?? { kind: 'failed' as const, error })
     const ran = outcomes.some(({ kind }) => kind === 'ok')
@@ -318,6 +361,56 @@ export class ModelScheduler<P, R> {
       else if (result) this.#succeed(request, outcome.result, result, now)
     }
     this.#checkEmpty()
+  }
+
+  #inService(): number {
+    return this.#instances.reduce((sum, { isRetired }) => sum + (isRetired ? 0 : 1), 0)
+  }
+
+  /** A run hangs: its callers are told, what waited behind it goes to other instances, if there are any. */
+  #retire(flight: Flight<P, R>, milliseconds: number): void {
+    const instance = this.#instances.find(({ flights }) => flights[0] === flight)
+    if (!instance) return
+    const stage = flight.stage()
+    const held = instance.retire()
+    const instancesLeft = this.#inService()
+    for (const each of held) {
+      const moves = each !== flight && instancesLeft > 0
+      this.#giveUp(each, moves ? null : each === flight ? hung(milliseconds, stage) : outOfService())
+    }
+    if (instancesLeft === 0) {
+      for (const request of [...this.#queue.all(), ...this.#again]) {
+        this.#withdraw(request)
+        this.#options.observer.onFailed(outOfService(), this.#options.clock.now() - request.enqueuedAt)
+        request.reject(outOfService())
+      }
+    }
+    const { requests, rows } = flight
+    this.#options.onHung({
+      instance: instance.name,
+      stage,
+      requests: requests.length,
+      rows,
+      milliseconds,
+      instancesLeft,
+    })
+    this.#pump()
+    if (this.#dispatched === 0) this.#watchdog.rest()
+    this.#checkEmpty()
+  }
+
+  /** @param error null where its requests are to run elsewhere */
+  #giveUp(flight: Flight<P, R>, error: SentinodeError | null): void {
+    this.#dispatched -= flight.requests.length
+    const kept: PendingRequest<P, R>[] = []
+    for (const request of flight.requests) {
+      request.cancelRun?.()
+      request.cancelRun = null
+      if (request.answered || error) kept.push(request)
+      else this.#runAgain(request)
+      if (!request.answered && error) this.#failWith(request, error)
+    }
+    this.#givenUp.set(flight, kept)
   }
 
   /** Whether what its batch failed with may be the doing of another request of the batch. */
@@ -358,9 +451,13 @@ export class ModelScheduler<P, R> {
       return
     }
     // Its caller has not cancelled it: that would have been its answer.
-    const error = outcome.kind === 'failed' ? outcome.error : stopped()
+    this.#failWith(request, outcome.kind === 'failed' ? outcome.error : stopped())
+  }
+
+  #failWith(request: PendingRequest<P, R>, error: Error): void {
+    const waited = this.#options.clock.now() - request.enqueuedAt
     this.#deliver(request, () => {
-      observer.onFailed(error, waited)
+      this.#options.observer.onFailed(error, waited)
       request.reject(error)
     })
   }
@@ -411,40 +508,4 @@ export class ModelScheduler<P, R> {
       return
     for (const resolve of this.#whenEmpty.splice(0)) resolve()
   }
-}
-
-function shuttingDown(): SentinodeError {
-  return new SentinodeError('SHUTTING_DOWN', 'the server is shutting down and accepts no new requests')
-}
-
-function cancelled(): SentinodeError {
-  return new SentinodeError('CANCELLED', 'the caller cancelled the request')
-}
-
-/** How a request spent its time until it expired, by where it was then. */
-const WAITED: Readonly<Record<Place, string>> = {
-  queue: 'it waited in the queue until then; it was not run',
-  gathered: 'it waited for the run before it until then; it was not run',
-  running: 'it began too late; it was not run',
-  again: 'the batch that it was in had failed, and it waited until then to be run alone',
-}
-
-function expired(how: string): SentinodeError {
-  return new SentinodeError('DEADLINE_EXCEEDED', `Request timeout expired: ${how}`)
-}
-
-function stopped(): SentinodeError {
-  return new SentinodeError(
-    'MODEL_NOT_READY',
-    'the copy of the model that held the request was stopped; retry',
-  )
-}
-
-function tooFew(): SentinodeError {
-  return new SentinodeError('INTERNAL', 'an instance answered with too few outcomes')
-}
-
-function asError(error: unknown): Error {
-  if (isSentinodeError(error)) return error
-  return new SentinodeError('INTERNAL', 'an instance failed to run a batch', { cause: error })
 }

@@ -81,6 +81,23 @@ export interface RunningBatch<R> {
    */
   readonly done: Promise<BatchResult<R>>
   cancel(index: number): void
+  /** Where it is now, by the instance's threads. */
+  stage?(): RunStage
+}
+
+/** 'waiting' is between the others, or before them. */
+export type RunStage = 'waiting' | 'gather' | 'run' | 'scatter'
+
+/** A run that did not end in its time. */
+export interface HungRun {
+  /** Of the instance, which is out of service from now on. */
+  readonly instance: string
+  readonly stage: RunStage
+  readonly requests: number
+  readonly rows: number
+  readonly milliseconds: number
+  /** Copies of the model that are still in service. */
+  readonly instancesLeft: number
 }
 
 /** One copy of a model: runs one batch at a time and gathers the next meanwhile. */

@@ -49,6 +49,9 @@ inline std::shared_ptr<uint8_t> NewOutputData(size_t size) {
   return data;
 }
 
+// Where a batch is; kWaiting is before and between the others.
+enum class RunStage { kWaiting, kGather, kRun, kScatter };
+
 enum class OutcomeKind { kOk, kExpired, kCancelled, kFailed };
 
 struct Outcome {

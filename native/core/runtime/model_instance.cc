@@ -27,6 +27,7 @@ struct Execution {
   Batch batch;
   BatchDone done;
   BatchResult result;
+  std::atomic<RunStage> stage{RunStage::kWaiting};
   std::vector<bool> cancelled;  // under the instance's mutex
   std::unique_ptr<BatchSlot> slot;
 };
@@ -74,6 +75,10 @@ Result<std::shared_ptr<Execution>> ModelInstance::Execute(Batch batch, BatchDone
 void ModelInstance::Cancel(const std::shared_ptr<Execution>& execution, size_t index) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (index < execution->cancelled.size()) CancelLocked(*execution, index);
+}
+
+RunStage ModelInstance::StageOf(const std::shared_ptr<Execution>& execution) {
+  return execution->stage;
 }
 
 void ModelInstance::CancelLocked(Execution& execution, size_t index) {
@@ -158,6 +163,7 @@ std::shared_ptr<Execution> ModelInstance::NextToRun(std::unique_lock<std::mutex>
 }
 
 void ModelInstance::Gather(Execution& execution) {
+  execution.stage = RunStage::kGather;
   execution.result.gather_start = NowMs();
   execution.slot->Clear();
   std::vector<size_t> keep(execution.batch.requests.size());
@@ -174,6 +180,7 @@ void ModelInstance::Gather(Execution& execution) {
     if (!status.ok()) Fail(execution.result.outcomes[index], status);
   }
   execution.result.gather_end = NowMs();
+  execution.stage = RunStage::kWaiting;
 }
 
 // Takes out of `keep` whoever is cancelled or has expired, and notes which of the two.
@@ -219,6 +226,7 @@ void ModelInstance::Run(const std::shared_ptr<Execution>& execution) {
   std::vector<size_t> keep = execution->slot->live();
   Settle(*execution, keep);
   execution->slot->Compact(execution->batch, keep);
+  execution->stage = RunStage::kRun;
   execution->result.run_start = execution->result.run_end = NowMs();
   if (keep.empty()) return;
   const Status status = GuardRun([&] { return RunSession(execution); });
@@ -252,6 +260,7 @@ Status ModelInstance::RunSession(const std::shared_ptr<Execution>& execution) {
     binding.SynchronizeOutputs();
     return Status::Ok();
   });
+  execution->stage = RunStage::kScatter;
   execution->result.run_end = NowMs();
   execution->result.rows = slot.rows();
   const std::vector<bool> wanted = EndRun();

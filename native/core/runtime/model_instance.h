@@ -51,6 +51,9 @@ class ModelInstance {
   // was the last one wanted, the run is terminated. An index out of range is ignored.
   void Cancel(const std::shared_ptr<Execution>& execution, size_t index);
 
+  // Where a batch is now.
+  static RunStage StageOf(const std::shared_ptr<Execution>& execution);
+
   // Cancels everything queued and running and lets the threads end. `stopped` is called on one of
   // them when the last batch has been answered; at once if that has happened. Idempotent (each
   // call's callback is called).
