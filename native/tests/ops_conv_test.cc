@@ -326,5 +326,130 @@ TEST(OpsConv, TheFastFormIsOffWithExactTaps) {
   EXPECT_GT(ConvCandidates(problem, false)[0].planes, 1);
 }
 
+// Forms that mix frames and planes, and the one that does not.
+std::vector<ConvChoice> TiledForms(Element products) {
+  std::vector<ConvChoice> forms;
+  for (const auto& [frames, planes] :
+       {std::pair{5, 4}, std::pair{4, 1}, std::pair{1, 4}, std::pair{2, 2}, std::pair{1, 1}}) {
+    ConvChoice choice;
+    choice.kind = ConvKind::kTiled;
+    choice.frames = frames;
+    choice.planes = planes;
+    choice.products = products;
+    forms.push_back(choice);
+  }
+  return forms;
+}
+
+// Largest difference within each output frame as a share of the frame's own largest value.
+std::vector<double> FrameErrors(const Array& expected, const Array& found) {
+  const Volume& v = expected.volume;
+  std::vector<double> largest(static_cast<size_t>(v.t), 1e-30);
+  std::vector<double> errors(static_cast<size_t>(v.t), 0);
+  const int64_t frame = v.frame_positions();
+  for (int64_t i = 0; i < v.elements(); ++i) {
+    const size_t t = static_cast<size_t>(i / frame % v.t);
+    const size_t at = static_cast<size_t>(i);
+    largest[t] = std::max(largest[t], std::abs(expected.data[at]));
+    errors[t] = std::max(errors[t], std::abs(expected.data[at] - found.data[at]));
+  }
+  for (size_t t = 0; t < errors.size(); ++t) errors[t] /= largest[t];
+  return errors;
+}
+
+TEST(OpsConv, ABrightFrameCostsFramesThatDoNotSeeItNothing) {
+  Random random(31);
+  for (const double bright : {1e3, 1e9}) {
+    Case c = Dense(random, 12, 20, {0, 7, 8, 9, 10}, 3);
+    c.step.activation = {};
+    c.step.residual = kNoValue;
+    c.bias.clear();
+    Array in = Noise(random, c.in);
+    const int64_t frame = c.in.frame_positions();
+    for (int64_t i = 0; i < c.in.elements(); ++i) {
+      double& x = in.data[static_cast<size_t>(i)];
+      if (i / frame % c.in.t == 3) x = static_cast<double>(static_cast<float>(x * bright));
+    }
+    const Array expected = ReferenceConv(c.step, in, c.out, c.weights.data(), c.bias, nullptr);
+    for (const ConvChoice& choice : TiledForms(Element::kFloat32)) {
+      const Array found = RunForm(c, choice, Element::kFloat32, in, nullptr);
+      for (const double error : FrameErrors(expected, found)) {
+        EXPECT_LT(error, 1e-5) << ToString(choice) << " bright " << bright;
+      }
+    }
+  }
+}
+
+TEST(OpsConv, WhatIsNotFiniteOrHugeReachesThoseWhoSeeItAndNobodyElse) {
+  Random random(32);
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float odd : {std::numeric_limits<float>::quiet_NaN(), infinity, 1e33f}) {
+    for (const int channels : {20, 4}) {  // the channels of several rows share a vector, too
+      Case c = Dense(random, 16, channels, {0, 7, 6, 7, 9}, 3);
+      c.step.activation = {};
+      c.step.residual = kNoValue;
+      Array in = Noise(random, c.in);
+      in.at(3, 2, 3, 4, 5) = static_cast<double>(odd);
+      const Array expected = ReferenceConv(c.step, in, c.out, c.weights.data(), c.bias, nullptr);
+      for (const Element products : {Element::kFloat32, Element::kBfloat16}) {
+        const bool bfloat = products == Element::kBfloat16;
+        if (bfloat && GetKernels().product(products, 8, false, 1).run == nullptr) continue;
+        for (const ConvChoice& choice : TiledForms(products)) {
+          const Array found = RunForm(c, choice, products, in, nullptr);
+          // Whoever sees it has something huge or no number; the others what they would have.
+          int64_t wrong = 0;
+          for (size_t i = 0; i < expected.data.size(); ++i) {
+            const bool sees = !(std::abs(expected.data[i]) < 1e20);
+            const double difference = std::abs(expected.data[i] - found.data[i]);
+            const bool right = difference < (bfloat ? 0.1 : 1e-4);
+            if (sees ? std::abs(found.data[i]) < 1e20 : !right) ++wrong;
+          }
+          EXPECT_EQ(wrong, 0) << ToString(choice) << ' ' << odd << ' ' << channels;
+        }
+      }
+    }
+  }
+}
+
+TEST(OpsConv, BlocksOutOfRangeAreRightAtTheBordersOfARegionAndUnderAPool) {
+  Random random(33);
+  Case c = Dense(random, 3, 16, {0, 5, 8, 12, 12}, 3);
+  Array in = Noise(random, c.in);
+  for (int64_t i = 0; i < c.in.elements(); ++i) {
+    double& x = in.data[static_cast<size_t>(i)];
+    if (i / c.in.frame_positions() % 5 == 0) x = static_cast<double>(static_cast<float>(x * 1e5));
+  }
+  c.step.activation = {};
+  c.step.residual = kNoValue;
+  c.bias.clear();
+  Step pool;
+  pool.kind = StepKind::kMaxPool;
+  pool.window.kernel = pool.window.strides = {1, 2, 2, 2};
+  const Array expected = ReferenceConv(c.step, in, c.out, c.weights.data(), c.bias, nullptr);
+  const Array pooled = ReferencePool(pool, expected, {16, 5, 4, 6, 6});
+  for (const bool with_pool : {false, true}) {
+    RegionFixture fixture;
+    fixture.Line(Input(in));
+    fixture.Line("conv in=0 out=1 channels=16 groups=1 weight=" +
+                 std::to_string(fixture.Weights(c.weights)) + WindowText(c.step.window, true));
+    if (with_pool) {
+      fixture.Line("max_pool in=1 out=2 ceil_mode=0" + WindowText(pool.window, true));
+    }
+    fixture.Line(with_pool ? "output value=2" : "output value=1");
+    auto region = fixture.Create();
+    ASSERT_TRUE(region.ok()) << region.status().message();
+    // Two rows beside each other, and one with all threads.
+    for (const size_t rows : {2u, 1u}) {
+      const auto results = RunRegion(*region.value(), std::vector<std::vector<Array>>(rows, {in}));
+      ASSERT_EQ(results.size(), rows);
+      for (const auto& row : results) {
+        for (const double error : FrameErrors(with_pool ? pooled : expected, row[0])) {
+          EXPECT_LT(error, 1e-5) << with_pool;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sentinode::ops::test

@@ -112,12 +112,30 @@ Mixture Kronecker(const Mixture& a, const Mixture& b) {
   return product;
 }
 
-Axis ExactAxis(const AxisWindow& window, int64_t largest) {
+namespace {
+
+// One weight a tap, and no tiles yet.
+Axis TapByTap(const AxisWindow& window) {
   Axis axis;
   axis.weight_count = window.kernel;
   for (int tap = 0; tap < window.kernel; ++tap) {
     for (int i = 0; i < window.kernel; ++i) axis.weights.push_back(tap == i ? 1 : 0);
   }
+  return axis;
+}
+
+}  // namespace
+
+Axis ExactAxis(const AxisWindow& window, const Axis& like) {
+  Axis axis = TapByTap(window);
+  for (const AxisTile& tile : like.tiles) {
+    axis.tiles.push_back(ExactTile(window, tile.from, tile.finish.rows()));
+  }
+  return axis;
+}
+
+Axis ExactAxis(const AxisWindow& window, int64_t largest) {
+  Axis axis = TapByTap(window);
   for (int64_t from = 0; from < window.out; from += largest) {
     axis.tiles.push_back(ExactTile(window, from, std::min(largest, window.out - from)));
   }

@@ -54,6 +54,8 @@ struct AxisWindow {
 
 // Tap by tap, at most `largest` outputs a tile.
 Axis ExactAxis(const AxisWindow& window, int64_t largest);
+// Tap by tap, in the tiles of another axis with the same outputs.
+Axis ExactAxis(const AxisWindow& window, const Axis& like);
 // F(m, kernel), for stride and dilation 1. All tiles but the last have a multiple of `multiple`
 // outputs, at most `largest` of them where that is possible; neither is above kMaxTileOutputs.
 Axis FastAxis(const AxisWindow& window, int largest, int64_t multiple);

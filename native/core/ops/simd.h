@@ -173,6 +173,8 @@ struct StreamRow {
   float* pending = nullptr;  // [channels][Kernels::lanes], the same for all rows
 };
 
+inline constexpr size_t kWatchedLanes = 16;  // at least Kernels::lanes
+
 struct Kernels {
   const char* name;
   int lanes;  // floats of a vector
@@ -196,6 +198,9 @@ struct Kernels {
   // best[c] = max(best[c], x) over positions.
   void (*channel_max)(const void* in, Element element, size_t positions, size_t channels,
                       float* best);
+  // The largest |in[i]| of each lane and of what `most` (kWatchedLanes numbers) held before, as the
+  // bits of floats, which order like numbers: infinity's or above where one is not finite.
+  void (*largest)(const void* in, Element element, size_t length, int32_t* most);
   // Planar [c][plane] to channels-last [position][c] and back, from [position][stride], for a range
   // of positions.
   void (*interleave)(const float* in, size_t plane, size_t channels, void* out, Element element,

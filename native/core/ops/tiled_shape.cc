@@ -23,12 +23,33 @@ int64_t BlockChannels(int64_t channels, int64_t group_in, bool grouped) {
 // As many as fill a matrix tile, or half of one where there are no more.
 int64_t MatrixBlockChannels(int64_t group_in) { return group_in > 16 ? 32 : 16; }
 
+AxisWindow WindowAlong(const Window& w, size_t axis, int64_t in, int64_t out) {
+  return {in, out, w.kernel[axis], w.strides[axis], w.dilations[axis], w.pads[axis]};
+}
+
 }  // namespace
 
 TiledShape::TiledShape(const ConvProblem& problem, const ConvChoice& choice) {
   element = choice.products;
   DivideTimeAndDepth(problem, choice);
-  ChooseLayout(problem);
+  Divide(problem, true);
+}
+
+TiledShape TiledShape::Exact(const ConvProblem& problem, const TiledShape& fast) {
+  const Window& w = problem.step->window;
+  TiledShape shape;
+  shape.time = ExactAxis(WindowAlong(w, 0, problem.in.t, problem.out.t), kExactFrames);
+  shape.depth = ExactAxis(WindowAlong(w, 1, problem.in.d, problem.out.d), fast.depth);
+  ConvProblem read_alike = problem;
+  read_alike.planar_in = fast.planar_in;
+  shape.Divide(read_alike, false);
+  shape.segment_rows = fast.segment_rows;
+  return shape;
+}
+
+void TiledShape::Divide(const ConvProblem& problem, bool shared_vectors) {
+  PairTiles();
+  ChooseLayout(problem, shared_vectors);
   DivideColumns(problem);
   DivideRows(problem);
   PlaceMemory(problem);
@@ -36,15 +57,15 @@ TiledShape::TiledShape(const ConvProblem& problem, const ConvChoice& choice) {
 
 void TiledShape::DivideTimeAndDepth(const ConvProblem& problem, const ConvChoice& choice) {
   const Window& w = problem.step->window;
-  const auto window = [&w](size_t axis, int64_t in, int64_t out) {
-    return AxisWindow{in, out, w.kernel[axis], w.strides[axis], w.dilations[axis], w.pads[axis]};
-  };
-  const AxisWindow in_time = window(0, problem.in.t, problem.out.t);
-  const AxisWindow in_depth = window(1, problem.in.d, problem.out.d);
+  const AxisWindow in_time = WindowAlong(w, 0, problem.in.t, problem.out.t);
+  const AxisWindow in_depth = WindowAlong(w, 1, problem.in.d, problem.out.d);
   const int64_t pooled = problem.pool == nullptr ? 1 : problem.pool->window.strides[1];
   time = choice.frames > 1 ? FastAxis(in_time, choice.frames, 1) : ExactAxis(in_time, kExactFrames);
   depth = choice.planes > 1 ? FastAxis(in_depth, choice.planes, pooled)
                             : ExactAxis(in_depth, RoundUp(kExactPlanes, pooled));
+}
+
+void TiledShape::PairTiles() {
   for (const AxisTile& t : time.tiles) {
     for (const AxisTile& d : depth.tiles) {
       const int frames = static_cast<int>(t.inputs.size());
@@ -69,14 +90,15 @@ void TiledShape::DivideTimeAndDepth(const ConvProblem& problem, const ConvChoice
   }
 }
 
-void TiledShape::ChooseLayout(const ConvProblem& problem) {
+void TiledShape::ChooseLayout(const ConvProblem& problem, bool shared_vectors) {
   const Window& w = problem.step->window;
   lanes = GetKernels().lanes;
   group_in = problem.in.c / problem.step->groups;
   group_out = problem.out.c / problem.step->groups;
   group_vectors = (group_out + lanes - 1) / lanes;
   vectors = problem.step->groups * group_vectors;
-  ChooseLastRows(problem);
+  kernel_rows = w.kernel[2];
+  if (shared_vectors) ChooseLastRows(problem);
   slide = w.kernel[3] == 3 && w.strides[3] == 1 && w.dilations[3] == 1;
   streamed_out = problem.planar_out && GetKernels().stream_row != nullptr &&
                  problem.out.elements() * 4 >= kStreamedBytes;

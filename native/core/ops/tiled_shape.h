@@ -61,6 +61,8 @@ inline int64_t Reach(const Window& w, size_t axis, int64_t rows) {
 
 struct TiledShape {
   TiledShape(const ConvProblem& problem, const ConvChoice& choice);
+  // The same blocks tap by tap in float32, where every output sees its own inputs and no other.
+  static TiledShape Exact(const ConvProblem& problem, const TiledShape& fast);
 
   Axis time;
   Axis depth;
@@ -114,10 +116,16 @@ struct TiledShape {
   int64_t rows_of(int64_t vector) const {
     return vector % group_vectors == group_vectors - 1 ? last_rows : 1;
   }
+  // Whether outputs are computed from inputs that they do not see, multiplied by zero in the end:
+  // by Toom-Cook, or with rows that share a vector. What is no number would reach them.
+  bool mixes() const { return time.fast || depth.fast || last_rows > 1; }
   int64_t segments(int64_t rows) const { return (rows + segment_rows - 1) / segment_rows; }
 
  private:
-  void ChooseLayout(const ConvProblem& problem);
+  TiledShape() = default;
+  void Divide(const ConvProblem& problem, bool shared_vectors);
+  void PairTiles();
+  void ChooseLayout(const ConvProblem& problem, bool shared_vectors);
   void ChooseLastRows(const ConvProblem& problem);
   void DivideTimeAndDepth(const ConvProblem& problem, const ConvChoice& choice);
   void DivideColumns(const ConvProblem& problem);

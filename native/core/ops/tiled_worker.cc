@@ -6,6 +6,15 @@
 #include "core/ops/steps.h"
 
 namespace sentinode::ops {
+namespace {
+
+// Between the largest values of what an output frame sees and of what it is mixed with.
+constexpr float kMostContrast = 16;
+// Sums of mixed inputs and weights stay far from float32's 3e38.
+constexpr float kLargestMixed = 1e30f;
+
+}  // namespace
+
 TiledWorker::TiledWorker(const ConvProblem& problem, const TiledShape& shape, const float* weights,
                          const ConvForm::Buffers& buffers, uint8_t* workspace)
     : problem_(problem),
@@ -21,22 +30,26 @@ TiledWorker::TiledWorker(const ConvProblem& problem, const TiledShape& shape, co
       rows_(workspace + shape.rows_offset),
       pending_(reinterpret_cast<float*>(workspace + shape.pending_offset)) {}
 
-void TiledWorker::ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from,
+bool TiledWorker::ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from,
                                int64_t row_end) {
   columns_ = &columns;
   row_from_ = row_from;
   row_end_ = row_end;
   if (shape_.matrix_tiles) kernels_.begin_tiles(columns.tiles[0].kernel.tile_rows);
+  bool right = true;
   for (size_t i = 0; i < shape_.time.tiles.size(); ++i) {
     ComputeFrames(i, depth_tile);
+    right = right && WithinRange();
   }
   if (shape_.matrix_tiles) kernels_.end_tiles();
+  return right;
 }
 
 void TiledWorker::ComputeFrames(size_t time_tile, size_t depth_tile) {
   time_ = &shape_.time.tiles[time_tile];
   depth_ = &shape_.depth.tiles[depth_tile];
   pair_ = &shape_.pairs[time_tile * shape_.depth.tiles.size() + depth_tile];
+  most_.assign(time_->inputs.size() * kWatchedLanes, 0);
   // What is prepared never touches the padding.
   std::memset(ring_, 0, shape_.line_offset);
   int64_t ready = INT64_MIN;  // input rows before this one are prepared
@@ -48,6 +61,7 @@ void TiledWorker::ComputeFrames(size_t time_tile, size_t depth_tile) {
     for (int64_t row = std::max({first, ready, int64_t{0}}); row < std::min(end, problem_.in.h);
          ++row) {
       PrepareRow(row);
+      if (shape_.mixes()) WatchRow(row);
     }
     ready = end;
     for (int64_t vector = 0; vector < shape_.vectors; ++vector) {
@@ -120,6 +134,58 @@ void TiledWorker::PrepareRow(int64_t row) {
     task.out_step = run.out_step;
     Mix(task, pair_->prepare, line_, static_cast<int64_t>(run.count) * shape_.lanes);
   }
+}
+
+// Of the row that PrepareRow has just read.
+void TiledWorker::WatchRow(int64_t row) {
+  const Volume& in = problem_.in;
+  for (size_t t = 0; t < time_->inputs.size(); ++t) {
+    for (const int64_t d : depth_->inputs) {
+      const int64_t position = ((time_->inputs[t] * in.d + d) * in.h + row) * in.w;
+      const auto watch = [&](const void* from, Element element, int64_t count) {
+        kernels_.largest(from, element, static_cast<size_t>(count), &most_[t * kWatchedLanes]);
+      };
+      if (!shape_.planar_in) {
+        watch(MovedBy(buffers_.in, position * in.c, problem_.element), problem_.element,
+              in.w * in.c);
+        continue;
+      }
+      for (int64_t c = 0; c < in.c; ++c) {
+        watch(buffers_.planar_in + c * in.positions() + position, Element::kFloat32, in.w);
+      }
+    }
+  }
+}
+
+float TiledWorker::Largest(size_t frame) const {
+  const auto lanes = most_.begin() + static_cast<ptrdiff_t>(frame * kWatchedLanes);
+  const int32_t bits = *std::max_element(lanes, lanes + kWatchedLanes);
+  float largest;
+  std::memcpy(&largest, &bits, sizeof largest);
+  return largest;
+}
+
+// Rounding is a share of the largest value that is mixed. It must stay small beside what an output
+// frame itself sees, and what is mixed must not overflow.
+bool TiledWorker::WithinRange() const {
+  if (!shape_.mixes()) return true;
+  std::vector<float> largest;
+  for (size_t t = 0; t < time_->inputs.size(); ++t) {
+    largest.push_back(Largest(t));
+    if (!(largest.back() <= kLargestMixed)) return false;
+  }
+  for (int64_t i = 0; shape_.time.fast && i < time_->finish.rows(); ++i) {
+    const int64_t first = time_->from + i - window_.pads[0];
+    float seen = -1;
+    for (size_t t = 0; t < largest.size(); ++t) {
+      const int64_t frame = time_->inputs[t];
+      const bool sees = frame >= first && frame < first + window_.kernel[0];
+      if (sees) seen = std::max(seen, largest[t]);
+    }
+    const float most = *std::max_element(largest.begin(), largest.end());
+    if (seen >= 0 && seen * kMostContrast < most) return false;
+  }
+  return true;
 }
 
 // The prepared rows and the weights whose products make up a sum; returns how many.

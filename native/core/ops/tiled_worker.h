@@ -15,12 +15,17 @@ class TiledWorker {
   TiledWorker(const ConvProblem& problem, const TiledShape& shape, const float* weights,
               const ConvForm::Buffers& buffers, uint8_t* workspace);
 
-  // Output rows [row_from, row_end) of a tile in depth and of some columns, for all frames.
-  void ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from, int64_t row_end);
+  // Output rows [row_from, row_end) of a tile in depth and of some columns, for all frames. Returns
+  // whether they are right: false where the shape mixes() inputs that are out of its range, so that
+  // outputs which do not see them would suffer.
+  bool ComputeBlock(size_t depth_tile, const Columns& columns, int64_t row_from, int64_t row_end);
 
  private:
   void ComputeFrames(size_t time_tile, size_t depth_tile);
   void PrepareRow(int64_t row);
+  void WatchRow(int64_t row);
+  bool WithinRange() const;
+  float Largest(size_t frame) const;
   void Multiply(int64_t vector);
   int GatherProducts(size_t time_sum, size_t depth_sum, int64_t row, int64_t vector);
   void FinishRow(int64_t row, int64_t vector);  // and what follows: tiled_outputs.cc
@@ -56,6 +61,8 @@ class TiledWorker {
   int64_t group_rows_ = 0;
   // Lists that are filled anew for each row.
   std::vector<const void*> inputs_;
+  // Of each input frame of the tile in time, the largest values so far: see Kernels::largest.
+  std::vector<int32_t> most_;
   std::vector<void*> between_;
   std::vector<void*> outputs_;
   std::vector<const void*> residuals_;

@@ -215,3 +215,27 @@ void ChannelMax(const void* in, Element element, size_t positions, size_t channe
     ChannelMaxTyped<BfloatType>(in, positions, channels, best);
   }
 }
+
+template <typename Type>
+SENTINODE_INLINE void LargestTyped(const void* in, size_t length, int32_t* most) {
+  const auto* from = static_cast<const typename Type::Scalar*>(in);
+  IntVec largest;
+  __builtin_memcpy(&largest, most, sizeof largest);
+  for (size_t i = 0; i < length; i += kLanes) {
+    Vec x;
+    LoadUpTo<Type>(from + i, length - i, x);
+    IntVec bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    bits &= 0x7fffffff;
+    largest = bits > largest ? bits : largest;
+  }
+  __builtin_memcpy(most, &largest, sizeof largest);
+}
+
+void Largest(const void* in, Element element, size_t length, int32_t* most) {
+  if (element == Element::kFloat32) {
+    LargestTyped<FloatType>(in, length, most);
+  } else {
+    LargestTyped<BfloatType>(in, length, most);
+  }
+}

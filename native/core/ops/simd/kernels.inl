@@ -49,6 +49,7 @@ constexpr Kernels MakeKernels(const char* name) {
   kernels.channel_norm = ChannelNormKernel;
   kernels.channel_sums = ChannelSums;
   kernels.channel_max = ChannelMax;
+  kernels.largest = Largest;
   kernels.interleave = Interleave;
   kernels.deinterleave = Deinterleave;
   kernels.convert = Convert;
