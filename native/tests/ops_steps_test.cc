@@ -124,6 +124,10 @@ TEST(OpsSteps, ActivationsMatchTheirDefinitions) {
       {"erf", {ActivationKind::kErf}},
       {"exp", {ActivationKind::kExp}},
       {"abs", {ActivationKind::kAbs}},
+      {"quantize alpha=0.0625 beta=0 min=-128 max=127",
+       {ActivationKind::kQuantize, 0.0625f, 0, -128, 127}},
+      {"quantize alpha=0.03125 beta=100 min=0 max=255",
+       {ActivationKind::kQuantize, 0.03125f, 100, 0, 255}},
   };
   for (const auto& [text, activation] : activations) {
     Array in = Noise(random, {3, 2, 3, 4, 37});

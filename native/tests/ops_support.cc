@@ -99,6 +99,12 @@ double ReferenceActivation(const Activation& activation, double x) {
       return std::abs(x);
     case ActivationKind::kReciprocal:
       return 1 / x;
+    case ActivationKind::kQuantize: {
+      const double q = std::nearbyint(x / alpha) + beta;
+      const double low = static_cast<double>(activation.min);
+      const double high = static_cast<double>(activation.max);
+      return (std::min(std::max(q, low), high) - beta) * alpha;
+    }
     case ActivationKind::kPrelu:
       break;  // by channel
   }

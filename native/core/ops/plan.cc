@@ -243,10 +243,13 @@ void Parser::ParseActivation(PlanFields& fields, int64_t channels, Step& step) {
   activation.kind = known->kind;
   if (known->alpha) activation.alpha = fields.Number("alpha");
   if (known->beta) activation.beta = fields.Number("beta");
-  if (known->kind == ActivationKind::kClip) {
+  if (known->kind == ActivationKind::kQuantize && fields.ok() && !(activation.alpha > 0)) {
+    fields.Fail("a scale is not above zero");
+  }
+  if (known->kind == ActivationKind::kClip || known->kind == ActivationKind::kQuantize) {
     activation.min = fields.Number("min", true);
     activation.max = fields.Number("max", true);
-    if (activation.min > activation.max) fields.Fail("clip needs min <= max");
+    if (activation.min > activation.max) fields.Fail("min is above max");
   }
   if (known->kind == ActivationKind::kPrelu) {
     step.slope = Floats(fields, "slope", channels);

@@ -62,6 +62,7 @@ enum class ActivationKind {
   kSqrt,
   kAbs,
   kReciprocal,
+  kQuantize,
 };
 
 struct Activation {

@@ -64,6 +64,7 @@ inline constexpr ActivationWord kActivations[] = {
     {"sqrt", ActivationKind::kSqrt},
     {"abs", ActivationKind::kAbs},
     {"reciprocal", ActivationKind::kReciprocal},
+    {"quantize", ActivationKind::kQuantize, true, true},
 };
 
 // Words in the order of their enumeration.

@@ -1,9 +1,11 @@
 import type { Extent } from '../emitter.js'
 import { type Folded, foldedRows } from '../layout.js'
-import { type NodeProto, intAttribute, intsAttribute } from '../onnx.js'
+import { elementType } from '../element-types.js'
+import { DataType, type NodeProto, intAttribute, intsAttribute } from '../onnx.js'
 import { reshapeTensor, tensorDims, transposeTensor } from '../tensors.js'
 import { type AxisWindow, type Lowering, isIdentity, readWindow, sizes, unsupported } from './lowering.js'
 import { lowerFastConv } from './fast-taps.js'
+import { lowerDoubleConv } from './lower-conv-double.js'
 import { padTime, takeTaps } from './time-taps.js'
 
 /**
@@ -19,6 +21,10 @@ export function lowerConv(node: NodeProto, lowering: Lowering): void {
   const group = intAttribute(node, 'group', 1)
   const folded = withChannels(layouts.fold(x), lowering.shapes.dim(w, 1), group)
   const window = readWindow(node, kernel, sizes(folded))
+  if (elementType(x, lowering.graph) === DataType.DOUBLE) {
+    lowerDoubleConv(node, { folded, window, group }, lowering)
+    return
+  }
   if (lowering.fastTaps && lowerFastConv({ node, folded, window }, lowering)) return
   const { time, space } = window
 
@@ -31,7 +37,7 @@ export function lowerConv(node: NodeProto, lowering: Lowering): void {
   lowering.note(node, `Conv over D, H, W${taps}`)
 }
 
-function kernelOf(node: NodeProto, { shapes }: Lowering): number[] {
+export function kernelOf(node: NodeProto, { shapes }: Lowering): number[] {
   const given = intsAttribute(node, 'kernel_shape')
   const weight = shapes.of(node.input[1] ?? '')?.slice(2) ?? given ?? []
   const sizes = weight.map((k, i) => (typeof k === 'number' ? k : given?.[i]))
@@ -42,13 +48,13 @@ function kernelOf(node: NodeProto, { shapes }: Lowering): number[] {
 }
 
 /** The weights know the number of channels even where the input's shape does not. */
-function withChannels(folded: Folded, perGroup: number | string | null, group: number): Folded {
+export function withChannels(folded: Folded, perGroup: number | string | null, group: number): Folded {
   if (typeof perGroup !== 'number') return folded
   return { ...folded, frame: [perGroup * group, ...folded.frame.slice(1)] }
 }
 
 /** [N*T, C, D, H, W] to [N*T', kT*C, D, H, W]; with groups, the taps of a group stay together. */
-function stackTaps(
+export function stackTaps(
   node: NodeProto,
   { value, n, t, frame }: Folded,
   time: AxisWindow,

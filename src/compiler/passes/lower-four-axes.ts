@@ -1,7 +1,8 @@
 import { Emitter } from '../emitter.js'
 import { type Graph, readNames } from '../graph.js'
 import { Layouts } from '../layout.js'
-import { type NodeProto, intsAttribute, isStandard, subgraphs } from '../onnx.js'
+import { elementType } from '../element-types.js'
+import { DataType, type NodeProto, intsAttribute, isStandard, subgraphs } from '../onnx.js'
 import type { PassReport } from '../report.js'
 import { Shapes } from '../shapes.js'
 import { followLayout } from './follow-layout.js'
@@ -26,6 +27,11 @@ const LOWERINGS: ReadonlyMap<string, (node: NodeProto, lowering: Lowering) => vo
   ['InstanceNormalization', lowerNorm],
   ['GroupNormalization', lowerNorm],
 ])
+
+/** Operators that no execution provider has for float64, in the form that they are lowered to. */
+const FLOAT32_ONLY = new Set(
+  'ConvTranspose Resize Upsample AveragePool InstanceNormalization GroupNormalization'.split(' '),
+)
 
 const RESIZES = new Set(['Resize', 'Upsample'])
 
@@ -83,6 +89,11 @@ export function lowerFourAxes(graph: Graph, shapes: Shapes, fastTaps: boolean, r
     }
     if (isSpatial(node) && needsLowering(node, graph, shapes)) {
       const lower = LOWERINGS.get(node.opType)
+      if (FLOAT32_ONLY.has(node.opType) && elementType(node.input[0] ?? '', graph) === DataType.DOUBLE)
+        throw unsupported(
+          node,
+          'its values are float64, for which ONNX Runtime has no kernel of it; convert the model to float32 (in PyTorch, model.float()), which is what precision fp32 computes in',
+        )
       if (lower === undefined) throw unsupported(node, `${node.opType} over four spatial axes is not offered`)
       lower(node, lowering)
     } else if (isStandard(node) && isFrameReduction(node, lowering)) {

@@ -105,6 +105,14 @@ SENTINODE_INLINE Vec HardSigmoid(const Vec& x, float alpha, float beta) {
   return line < zero ? zero : (line > one ? one : line);
 }
 
+// Beyond 2^22 numbers are whole, or near enough to the ends of any integer that is quantised to.
+SENTINODE_INLINE Vec NearestEven(const Vec& x) {
+  constexpr float kUnit = 12582912.0f;  // 1.5 * 2^23, where floats are one apart
+  const Vec size = x < 0.0f ? -x : x;
+  const Vec moved = x + kUnit;
+  return size < 4194304.0f ? moved - kUnit : x;
+}
+
 SENTINODE_INLINE Vec SquareRoot(const Vec& x) {
   Vec root;
   for (size_t i = 0; i < kLanes; ++i) root[i] = __builtin_sqrtf(x[i]);
@@ -166,6 +174,14 @@ __attribute__((noinline)) void ActivateCurve(const Activation& a, Vec& v) {
     case ActivationKind::kReciprocal:
       v = 1.0f / v;
       break;
+    case ActivationKind::kQuantize: {
+      Vec low, high;
+      Spread(a.min, low);
+      Spread(a.max, high);
+      const Vec q = NearestEven(v / a.alpha) + a.beta;
+      v = ((q < low ? low : (q > high ? high : q)) - a.beta) * a.alpha;
+      break;
+    }
     case ActivationKind::kNone:
     case ActivationKind::kRelu:
     case ActivationKind::kLeakyRelu:

@@ -3,6 +3,7 @@ import { type NodeProto, makeNode } from '../../onnx.js'
 import type { Shapes } from '../../shapes.js'
 import { normRuns } from './norms.js'
 import { pointwiseRuns } from './pointwise.js'
+import { quantizedRuns } from './quantized.js'
 import type { RegionNode } from './steps.js'
 
 /** Nodes that together compute one thing that a region has a word for, of one value. */
@@ -26,7 +27,7 @@ export interface Joined {
 export function joinRuns(graph: Graph, shapes: Shapes): Joined {
   const nodes = new Map<NodeProto, RegionNode>()
   const runs = new Map<NodeProto, Run>()
-  for (const find of [normRuns, pointwiseRuns]) {
+  for (const find of [quantizedRuns, normRuns, pointwiseRuns]) {
     const found = find(graph, shapes)
     const gone = new Set(found.flatMap((run) => [...run.nodes]))
     const placed = new Map(found.map((run) => [run.last, run]))
