@@ -36,6 +36,15 @@ export function assignment(text: string): [name: string, value: string] {
   return [name, value]
 }
 
+/** NAME=SIZE, given once for each open dimension. */
+export function dimension(
+  text: string,
+  before: ReadonlyMap<string, number> = new Map(),
+): ReadonlyMap<string, number> {
+  const [name, size] = assignment(text)
+  return new Map([...before, [name, whole(size)]])
+}
+
 /** Of an option that may be given several times: all that was given. */
 export const repeated = (value: string, before: readonly string[] = []): string[] => [...before, value]
 

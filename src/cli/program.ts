@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { version } from '../version.js'
-import { addCompileCommand } from './compile.js'
+import { addCompileCommand } from './compile/command.js'
 import { addDemoCommand } from './demo.js'
 import { addInspectCommand } from './inspect/command.js'
 import { addProfileCommand } from './profile/command.js'

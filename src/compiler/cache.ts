@@ -33,6 +33,10 @@ interface Manifest {
   readonly files: Readonly<Record<string, string>>
 }
 
+/** SHA-256 of what a manifest says: the report in it is shown to people, and no file of its own. */
+const checkOf = (manifest: Manifest): string =>
+  createHash('sha256').update(JSON.stringify(manifest)).digest('hex')
+
 const MODEL = 'model.onnx'
 const MANIFEST = 'manifest.json'
 
@@ -112,7 +116,10 @@ async function safeFolder(folder: string): Promise<string> {
 /** The entry if it is there and whole, null otherwise. */
 async function readEntry(entry: string): Promise<CachedModel | null> {
   try {
-    const manifest = JSON.parse(await readFile(join(entry, MANIFEST), 'utf8')) as Manifest
+    const { check, ...manifest } = JSON.parse(await readFile(join(entry, MANIFEST), 'utf8')) as Manifest & {
+      check: string
+    }
+    if (check !== checkOf(manifest)) return null
     for (const [name, expected] of Object.entries(manifest.files)) {
       if ((await hashFile(join(entry, name))) !== expected) return null
     }
@@ -134,7 +141,8 @@ async function writeEntry(folder: string, entry: string, compiled: CompiledModel
       files[name] = await writeWhole(join(draft, name), chunks)
     }
     const manifest: Manifest = { report, ownOperators, files }
-    await writeWhole(join(draft, MANIFEST), [Buffer.from(JSON.stringify(manifest))])
+    const checked = JSON.stringify({ ...manifest, check: checkOf(manifest) })
+    await writeWhole(join(draft, MANIFEST), [Buffer.from(checked)])
     await publish(draft, entry)
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? 'for a reason that the log has'

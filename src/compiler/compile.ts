@@ -2,6 +2,7 @@ import { SentinodeError } from '../errors.js'
 import { type CompiledFile, detachLargeData, embedExternalData, externalTensors } from './external-data.js'
 import { Graph } from './graph.js'
 import { type GraphProto, type ModelProto, decodeModel, encodeModel } from './onnx.js'
+import { explainNodes } from './explain.js'
 import { foldConstants } from './passes/fold-constants.js'
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
@@ -9,7 +10,7 @@ import { assumedShapes } from './passes/region/hints.js'
 import { REGION_DOMAIN, makeRegions } from './passes/region/regions.js'
 import { recogniseFourAxes } from './passes/recognise/recognise.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
-import { type CompileReport, PassReport, type Rewrite } from './report.js'
+import { type CompileReport, type NodeReport, PassReport, type Rewrite } from './report.js'
 import type { FileResolver } from './resolver.js'
 import { kindOf, targetsWith, type Precision, type Target } from '../targets.js'
 import { Shapes } from './shapes.js'
@@ -59,8 +60,8 @@ export async function compile(bytes: Uint8Array, options: CompileOptions): Promi
   const model = decodeModel(bytes)
   const external = externalTensors(model.graph).length > 0
   if (external) await embedExternalData(model.graph, options.resolve)
-  const { rewrites, files } = rewrite(model, options)
-  const report: CompileReport = { target: options.target, rewrites }
+  const { rewrites, files, nodes } = rewrite(model, options)
+  const report: CompileReport = { target: options.target, rewrites, nodes }
   if (rewrites.length === 0) {
     if (!external) return { model: bytes, rewritten: false, ownOperators: false, files: [], report }
     const whole = decodeModel(bytes)
@@ -85,6 +86,7 @@ function checkPrecision({ precision = 'fp32', target }: CompileOptions): void {
 
 interface Rewritten {
   readonly rewrites: Rewrite[]
+  readonly nodes: readonly NodeReport[]
   readonly files: readonly CompiledFile[]
 }
 
@@ -98,7 +100,7 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
   const graph = Graph.of(model)
   foldConstants(graph, new Shapes(graph), pass('fold-constants'))
   recogniseFourAxes(graph, pass('recognise-four-axes'))
-  if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], files: [] }
+  if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], nodes: [], files: [] }
   if (graph.opset < 7) {
     throw new SentinodeError(
       'MODEL_UNSUPPORTED_OPERATOR',
@@ -106,11 +108,12 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
     )
   }
   foldBatchNorm(graph, new Shapes(graph), pass('fold-batch-norm'))
+  const explain = explainNodes(graph, new Shapes(graph))
   const files = kindOf(options.target).regions ? regions(model, graph, options, pass('regions')) : []
   lowerFourAxes(graph, new Shapes(graph), options.fastTaps ?? false, pass('lower-four-axes'))
   // From this version on initializers need not be listed.
   if (model.irVersion < 4n) model.irVersion = 4n
-  return { rewrites, files }
+  return { rewrites, nodes: explain(regionsOf(rewrites)), files }
 }
 
 function regions(
@@ -125,6 +128,12 @@ function regions(
   const made = makeRegions(graph, new Shapes(graph), settings, report)
   if (made.count > 0) model.opsetImport.push({ domain: REGION_DOMAIN, version: 1n })
   return made.files
+}
+
+/** The region that each node became a part of. */
+function regionsOf(rewrites: readonly Rewrite[]): Map<string, string> {
+  const parts = rewrites.filter(({ pass }) => pass === 'regions')
+  return new Map(parts.map(({ node, what }) => [node, what.replace('part of ', '')]))
 }
 
 function unlistInitializers(graph: GraphProto): void {

@@ -10,10 +10,27 @@ export interface Rewrite {
   readonly why: string
 }
 
+/** A node that computes with tensors over four axes, after recognition and before it is lowered. */
+export interface NodeReport {
+  readonly node: string
+  readonly op: string
+  /** Names of the nodes that it reads from. */
+  readonly reads: readonly string[]
+  /** Of its first output; names where sizes are open. */
+  readonly shape: readonly string[]
+  /** The region that it runs in, null for none. */
+  readonly region: string | null
+  /** Why it is in none, and what to change in the network's code; null where it is. */
+  readonly why: string | null
+  readonly change: string | null
+}
+
 /** What the compiler did to a model. Nothing rewritten: the model passed through byte for byte. */
 export interface CompileReport {
   readonly target: string
   readonly rewrites: readonly Rewrite[]
+  /** Empty where the model has no operators over four axes. */
+  readonly nodes: readonly NodeReport[]
 }
 
 /** Collects the rewrites of one pass. */

@@ -10,6 +10,7 @@ const FIXTURES = join(ROOT, 'tests', 'fixtures', 'exported4d')
 
 /** What each form is, by the beginning of its fixture's name. */
 const FORMS: Readonly<Record<string, string>> = {
+  example: '`Conv4d` of examples/pytorch',
   tapplain: 'a `Conv3d` for each tap, added frame by frame, `stack`',
   tapbias: 'the same with a bias in each tap: border frames get fewer',
   loop_accumulate: 'zeros, and `y[:, :, t] += conv3d(...)` over frames that exist',

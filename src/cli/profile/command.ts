@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
 import type { RegionReport } from '../../engine/index.js'
-import { assignment, positive, whole } from '../option-values.js'
+import { dimension, positive } from '../option-values.js'
 import type { ProfileOptions, ProfileReport } from './profile.js'
 
 interface CommandOptions extends Pick<
@@ -51,14 +51,6 @@ export function addProfileCommand(program: Command): void {
       })
       process.stdout.write(json ? `${JSON.stringify(report)}\n` : human(report))
     })
-}
-
-function dimension(
-  text: string,
-  before: ReadonlyMap<string, number> = new Map(),
-): ReadonlyMap<string, number> {
-  const [name, size] = assignment(text)
-  return new Map([...before, [name, whole(size)]])
 }
 
 function human(report: ProfileReport): string {
