@@ -32,6 +32,7 @@ const FORMS: Readonly<Record<string, string>> = {
   onewide: 'one `conv3d` for all taps side by side, cut, shifted and added',
   roll: 'all frames by every tap, `roll` and add: circular over time',
   unfold: '`unfold` over time, taps stacked into channels',
+  unfoldall: '`unfold` over all four axes and a matrix product (im2col)',
   toeplitz: 'time folded into channels, one `conv3d` with a banded weight',
 }
 

@@ -17,6 +17,8 @@ export interface Application {
   readonly form: ConvForm
   /** Cells of its input channels: planes of the source, or zeros. */
   readonly inputs: Int32Array
+  /** Where each input's only weight stands in the kernel: of a matrix product of unfolded planes. */
+  readonly places?: Int32Array
 }
 
 /** Output channels of convolutions and a number, added up. */
@@ -53,10 +55,33 @@ export class Cells {
 
   /** Which plane of which source a cell is; null for zeros and sums. */
   plane(cell: number): { source: string; frame: number; channel: number } | null {
+    const moved = this.moved.get(cell)
+    if (moved !== undefined) return this.plane(moved.cell)
     const source = this.sources[this.planes.get(cell) ?? -1]
     if (source === undefined) return null
     const at = cell - source.first
     return { source: source.name, frame: Math.floor(at / source.channels), channel: at % source.channels }
+  }
+
+  private readonly moved = new Map<number, { readonly cell: number; readonly shift: readonly number[] }>()
+  private readonly shifted = new Map<string, number>()
+
+  /** How many positions of a window a cell is shifted along D, H, W. */
+  shiftOf(cell: number): readonly number[] {
+    return this.moved.get(cell)?.shift ?? [0, 0, 0]
+  }
+
+  /** A plane, `by` positions of a window further along one of D, H, W. */
+  shift(cell: number, axis: number, by: number): number {
+    if (cell === ZERO || by === 0) return cell
+    const key = `${cell} ${axis} ${by}`
+    const known = this.shifted.get(key)
+    if (known !== undefined) return known
+    const before = this.moved.get(cell)
+    const shift = this.shiftOf(cell).map((s, i) => (i === axis ? s + by : s))
+    this.moved.set(this.next, { cell: before?.cell ?? cell, shift })
+    this.shifted.set(key, this.next)
+    return this.next++
   }
 
   sum(cell: number): Sum | null {
@@ -97,6 +122,6 @@ export class Cells {
 }
 
 /** Numbers of the kernel of one input and one output channel. */
-export function kernelSize(weight: TensorProto): number {
-  return product(tensorDims(weight).slice(2))
+export function kernelSize({ form }: Application): number {
+  return product(form.kernel)
 }

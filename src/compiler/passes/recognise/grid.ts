@@ -14,12 +14,23 @@ export type Factor =
 
 export type Axis = readonly Factor[]
 
+/** Positions that a window takes along D, H or W: what `unfold` makes of an axis. */
+export interface Window {
+  readonly kernel: number
+  readonly stride: number
+  readonly dilation: number
+  readonly before: number
+  readonly after: number
+}
+
 export interface Grid {
   readonly axes: readonly Axis[]
   /** Row-major over all factors that are written out, in the order of the axes. */
   readonly cells: Int32Array
   /** Zeros around D, H, W that a Pad added: begins, then ends. */
   readonly pads: readonly number[]
+  /** Of D, H, W where these were unfolded; cells are shifted then. */
+  readonly windows?: readonly (Window | null)[]
 }
 
 export const NO_PADS: readonly number[] = [0, 0, 0, 0, 0, 0]
@@ -30,6 +41,7 @@ export const written = (count: number): Axis => (count === 1 ? [] : [{ label: nu
 export const countOf = (axis: Axis): number => product(axis.map((f) => (f.label === null ? f.count : 1)))
 export const isWritten = (axis: Axis): boolean => axis.every((f) => f.label === null)
 export const isPadded = (grid: Grid): boolean => grid.pads.some((p) => p !== 0)
+export const isPlain = (grid: Grid): boolean => !isPadded(grid) && grid.windows === undefined
 
 /** Sizes of the axes where only what is written out counts. */
 export const countsOf = (grid: Grid): number[] => grid.axes.map(countOf)

@@ -7,9 +7,11 @@ import { ZERO } from './cells.js'
 import {
   type Axis,
   type Grid,
+  MOST_CELLS,
   countOf,
   countsOf,
   isPadded,
+  isPlain,
   isWritten,
   jumps,
   pick,
@@ -81,6 +83,10 @@ const gather = moving((grid, node, around) => {
   if (shape === null || picked?.every((i) => typeof i === 'number') !== true) return null
   if (!shape.every((d) => typeof d === 'number')) return null
   const axis = normal(intAttribute(node, 'axis', 0), grid.axes.length)
+  if (shape.length === 2) {
+    const unfolded = unfold(grid, axis, picked, shape, around)
+    if (unfolded !== null) return unfolded
+  }
   const count = countOf(grid.axes[axis] ?? [])
   const cut = pick(
     grid,
@@ -93,6 +99,50 @@ const gather = moving((grid, node, around) => {
     axes: [...grid.axes.slice(0, axis), ...shape.map((d) => written(d)), ...grid.axes.slice(axis + 1)],
   }
 })
+
+/** An axis D, H or W by the windows that an index [outputs, kernel] takes of it: `unfold`. */
+function unfold(
+  grid: Grid,
+  axis: number,
+  index: readonly number[],
+  [outputs = 0, kernel = 0]: readonly number[],
+  around: Recognition,
+): Grid | null {
+  const [piece, ...rest] = grid.axes[axis] ?? []
+  if (piece?.label == null || piece.label === 'N' || rest.length > 0 || typeof piece.size !== 'number')
+    return null
+  const place = ['D', 'H', 'W'].indexOf(piece.label)
+  const [before, after] = [grid.pads[place] ?? 0, grid.pads[place + 3] ?? 0]
+  const stride = outputs > 1 ? (index[kernel] ?? 0) : 1
+  const dilation = kernel > 1 ? (index[1] ?? 0) : 1
+  if (!index.every((at, i) => at === Math.floor(i / kernel) * stride + (i % kernel) * dilation)) return null
+  const reach = (kernel - 1) * dilation + 1
+  if (stride < 1 || dilation < 1 || (grid.windows?.[place] ?? null) !== null) return null
+  if (Math.floor((piece.size + before + after - reach) / stride) + 1 !== outputs) return null
+  if (grid.cells.some((cell) => around.cells.sum(cell) !== null)) return null
+  const counts = countsOf(grid)
+  const [outer, inner] = [product(counts.slice(0, axis + 1)), product(counts.slice(axis + 1))]
+  if (outer * kernel * inner > MOST_CELLS) return null
+  const cells = new Int32Array(outer * kernel * inner)
+  for (let o = 0; o < outer; o++)
+    for (let i = 0; i < kernel; i++)
+      for (let n = 0; n < inner; n++)
+        cells[(o * kernel + i) * inner + n] = around.cells.shift(grid.cells[o * inner + n] ?? ZERO, place, i)
+  const windows = [0, 1, 2].map((i) =>
+    i === place ? { kernel, stride, dilation, before, after } : (grid.windows?.[i] ?? null),
+  )
+  return {
+    axes: [
+      ...grid.axes.slice(0, axis),
+      [{ label: piece.label, size: outputs }],
+      written(kernel),
+      ...grid.axes.slice(axis + 1),
+    ],
+    cells,
+    pads: grid.pads.map((p, i) => (i % 3 === place ? 0 : p)),
+    windows,
+  }
+}
 
 const squeeze = moving((grid, node, around) => {
   const axes = axesOf(node, around.shapes, 1)
@@ -145,6 +195,7 @@ const pad = moving((grid, node, around) => {
     around.graph.opset < 11 ? intsAttribute(node, 'pads') : around.shapes.elements(node.input[1] ?? '')
   const rank = grid.axes.length
   const zero = stringAttribute(node, 'mode', 'constant') === 'constant' && isZeroFill(node, around)
+  if (grid.windows !== undefined) return null
   if (!zero || (node.input[3] ?? '') !== '' || pads?.length !== 2 * rank) return null
   if (!pads.every((p) => typeof p === 'number' && p >= 0 && p <= 1024)) return null
   let value = grid
@@ -205,7 +256,7 @@ const concat: Rule = (node, around) => {
 
 function concatenate(values: readonly Value[], given: number): Value | null {
   const model = values.find((v) => v.kind === 'grid')?.grid
-  if (model === undefined || isPadded(model)) return null
+  if (model === undefined || !isPlain(model)) return null
   const axis = normal(given, model.axes.length)
   // A batch that is one piece may have frames before it: [T*N, ...] is T times N.
   const along = model.axes[axis] ?? []
@@ -219,7 +270,7 @@ function concatenate(values: readonly Value[], given: number): Value | null {
           piecesOf(a) === piecesOf(model.axes[i] ?? []) &&
           (i === axis || countOf(a) === countOf(model.axes[i] ?? [])),
       )
-      return same && value.grid.axes.length === model.axes.length && !isPadded(value.grid) ? value.grid : null
+      return same && value.grid.axes.length === model.axes.length && isPlain(value.grid) ? value.grid : null
     }
     const size = value.shape[axis]
     if (value.shape.length !== model.axes.length || typeof size !== 'number' || firstPiece >= 0) return null

@@ -2,7 +2,7 @@ import { type Graph, readNames } from '../../graph.js'
 import { type NodeProto, isStandard } from '../../onnx.js'
 import type { PassReport } from '../../report.js'
 import { Shapes } from '../../shapes.js'
-import { type Grid, countOf, isPadded, isWritten } from './grid.js'
+import { type Grid, countOf, isPlain, isWritten } from './grid.js'
 import { MOVES } from './moves.js'
 import { LAYOUTS, type Layout, Recognition } from './recognition.js'
 import { type Output, type TimeConv, solve } from './solve.js'
@@ -32,11 +32,17 @@ export function recogniseFourAxes(graph: Graph, report: PassReport): void {
 function hasVolumes(graph: Graph): boolean {
   const shapes = new Shapes(graph)
   return (
-    graph.nodes.some((n) => n.opType === 'Conv' && shapes.rank(n.input[1] ?? '') === 5) &&
+    graph.nodes.some((n) => isVolumeProduct(n, shapes)) &&
     [...graph.proto.input.map((v) => v.name), ...graph.nodes.flatMap((n) => n.output)].some(
       (v) => shapes.rank(v) === 6,
     )
   )
+}
+
+/** A 3D convolution, or what may be one of unfolded axes. */
+function isVolumeProduct(node: NodeProto, shapes: Shapes): boolean {
+  if (node.opType === 'Conv') return shapes.rank(node.input[1] ?? '') === 5
+  return node.opType === 'MatMul' && shapes.rank(node.output[0] ?? '') === 3
 }
 
 function recogniseOnce(graph: Graph, layout: Layout, report: PassReport): boolean {
@@ -118,7 +124,7 @@ function isGathered(node: NodeProto, graph: Graph, around: Recognition): boolean
 }
 
 function solveGrid(grid: Grid, around: Recognition): Found | null {
-  if (grid.axes.length !== 6 || isPadded(grid) || !grid.cells.some((cell) => around.cells.sum(cell) !== null))
+  if (grid.axes.length !== 6 || !isPlain(grid) || !grid.cells.some((cell) => around.cells.sum(cell) !== null))
     return null
   const labels = grid.axes.map((axis) =>
     isWritten(axis) ? '?' : axis.length === 1 ? (axis[0]?.label ?? '') : '!',

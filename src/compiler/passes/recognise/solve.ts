@@ -142,7 +142,7 @@ class Reader {
     for (const [frame, list] of columns) {
       const block = blocks.get(frame) ?? { key: '', parts: [] }
       block.parts.push({ of, rows, columns: list })
-      block.key += `${numberOf(of.weight)}:${runs(rows)}:${runs(list.map(([j]) => j))}:${runs(list.map(([, c]) => c))};`
+      block.key += `${numberOf(of.weight)}:${runs(rows)}:${runs(list.map(([j]) => j))}:${runs(list.map(([, c]) => c))}:${runs(list.map(([j]) => of.places?.[j] ?? 0))};`
       blocks.set(frame, block)
     }
     return true
@@ -201,7 +201,7 @@ function runs(values: readonly number[]): string {
 /** [M, C, kernel] of a block. */
 function weightsOf({ parts }: Block, outputs: number, channels: number, perGroup: number): Float32Array {
   const [head] = parts
-  const kernel = head === undefined ? 0 : kernelSize(head.of.weight)
+  const kernel = head === undefined ? 0 : kernelSize(head.of)
   const out = new Float32Array(outputs * perGroup * kernel)
   for (const { of, rows, columns } of parts) {
     const [all = 1, own = 1] = tensorDims(of.weight)
@@ -214,6 +214,11 @@ function weightsOf({ parts }: Block, outputs: number, channels: number, perGroup
         if (column < 0 || column >= own) continue
         const from = (row * own + column) * kernel
         const to = (m * perGroup + (perGroup === channels ? c : c % perGroup)) * kernel
+        const place = of.places?.[j]
+        if (place !== undefined) {
+          out[to + place] = (out[to + place] ?? 0) + (data[row * own + column] ?? 0)
+          continue
+        }
         for (let k = 0; k < kernel; k++) out[to + k] = (out[to + k] ?? 0) + (data[from + k] ?? 0)
       }
     }

@@ -4,10 +4,12 @@ import type { ConvForm } from './cells.js'
 import { ZERO } from './cells.js'
 import {
   type Grid,
+  type Window,
   NO_PADS,
   countOf,
   countsOf,
   isPadded,
+  isPlain,
   isWritten,
   piecesOf,
   pickCells,
@@ -29,7 +31,7 @@ const conv: Rule = (node, around) => {
   const [outer = [], channels = [], ...space] = value.axes
   if (space.map(piecesOf).join() !== 'D,H,W' || !space.every((a) => a.length === 1)) return null
   if (!isWritten(channels) || piecesOf(outer) !== 'N') return null
-  if (value.cells.some((cell) => around.cells.sum(cell) !== null)) return null
+  if (value.windows !== undefined || value.cells.some((cell) => around.cells.sum(cell) !== null)) return null
   const [outputs = 0, perGroup = 0, ...kernel] = tensorDims(weight)
   const form = convForm(node, kernel, value.pads)
   const count = countOf(channels)
@@ -63,6 +65,47 @@ function convForm(node: NodeProto, kernel: readonly number[], spacePads: readonl
     group: intAttribute(node, 'group', 1),
   }
 }
+
+/** A matrix product with unfolded planes: a convolution whose kernel has the windows' sizes. */
+const matmul: Rule = (node, around) => {
+  const [w = '', x = ''] = node.input
+  const value = around.grid(x)
+  const weight = around.graph.constant(w)
+  if (value?.windows === undefined || value.axes.length !== 3 || weight?.dataType !== 1 || isPadded(value))
+    return null
+  const [outer = [], columns = [], along = []] = value.axes
+  const [outputs = 0, count = 0, ...more] = tensorDims(weight)
+  if (piecesOf(outer) !== 'N' || piecesOf(along) !== 'DHW' || !isWritten(columns)) return null
+  if (more.length > 0 || count !== countOf(columns)) return null
+  const windows = [0, 1, 2].map((i) => value.windows?.[i] ?? NO_WINDOW)
+  const form = around.cells.form({
+    kernel: windows.map((v) => v.kernel),
+    strides: windows.map((v) => v.stride),
+    dilations: windows.map((v) => v.dilation),
+    pads: [...windows.map((v) => v.before), ...windows.map((v) => v.after)],
+    group: 1,
+  })
+  const [, height = 1, width = 1] = form.kernel
+  const [positions, frames] = [countOf(outer), countOf(along)]
+  const cells = new Int32Array(positions * outputs * frames)
+  for (let o = 0; o < positions; o++) {
+    for (let t = 0; t < frames; t++) {
+      const inputs = Int32Array.from(
+        { length: count },
+        (_, k) => value.cells[(o * count + k) * frames + t] ?? ZERO,
+      )
+      const places = inputs.map((cell) => {
+        const [d = 0, h = 0, v = 0] = around.cells.shiftOf(cell)
+        return (d * height + h) * width + v
+      })
+      const made = around.cells.apply({ weight, form, inputs, places }, null)
+      made.forEach((cell, m) => (cells[(o * outputs + m) * frames + t] = cell))
+    }
+  }
+  return asValue({ axes: [outer, written(outputs), along], cells, pads: NO_PADS })
+}
+
+const NO_WINDOW: Window = { kernel: 1, stride: 1, dilation: 1, before: 0, after: 0 }
 
 const add: Rule = (node, around) => {
   let sum: Value | null = null
@@ -101,7 +144,7 @@ function covers(value: Grid, shape: readonly (number | string | null)[]): boolea
 }
 
 function addGrids(a: Grid, b: Grid, { cells }: Recognition): Grid | null {
-  if (a.axes.length !== b.axes.length || isPadded(a) || isPadded(b)) return null
+  if (a.axes.length !== b.axes.length || !isPlain(a) || !isPlain(b)) return null
   if (!a.axes.every((axis, i) => piecesOf(axis) === piecesOf(b.axes[i] ?? []))) return null
   const [left, right] = [countsOf(a), countsOf(b)]
   const counts = left.map((count, i) => Math.max(count, right[i] ?? 1))
@@ -161,7 +204,7 @@ const scatter: Rule = (node, around) => {
   const shape = around.shapes.of(data)
   if (from === null || into === null || into.kind === 'list' || shape?.length !== from.axes.length)
     return null
-  if (isPadded(from) || stringAttribute(node, 'reduction', 'none') !== 'none') return null
+  if (!isPlain(from) || stringAttribute(node, 'reduction', 'none') !== 'none') return null
   const at =
     node.opType === 'ScatterND' ? gridOf(indices, data, around) : alongOf(node, indices, from, around)
   if (at === null) return null
@@ -174,7 +217,7 @@ const scatter: Rule = (node, around) => {
   const same = whole.axes.every(
     (a, i) => piecesOf(a) === piecesOf(axes[i] ?? []) && countOf(a) === countOf(axes[i] ?? []),
   )
-  return same && !isPadded(whole) ? asValue(replace(whole, from, at)) : null
+  return same && isPlain(whole) ? asValue(replace(whole, from, at)) : null
 }
 
 /** ScatterElements along one axis with an index that is the same everywhere. */
@@ -259,6 +302,7 @@ function constantGrid(
 
 export const SUMS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['Conv', conv],
+  ['MatMul', matmul],
   ['Add', add],
   ['Sum', add],
   ['ScatterND', scatter],
