@@ -7,6 +7,7 @@ import { foldConstants } from './passes/fold-constants.js'
 import { foldBatchNorm } from './passes/fold-batch-norm.js'
 import { inlineFunctions } from './passes/inline-functions.js'
 import { assumedShapes } from './passes/region/hints.js'
+import { liftSqueezed } from './passes/region/lift.js'
 import { REGION_DOMAIN, makeRegions } from './passes/region/regions.js'
 import { recogniseFourAxes } from './passes/recognise/recognise.js'
 import { hasFourAxes, lowerFourAxes } from './passes/lower-four-axes.js'
@@ -123,6 +124,7 @@ function regions(
   report: PassReport,
 ): CompiledFile[] {
   const { precision = 'fp32', exactTaps = false, hints = [] } = options
+  liftSqueezed(graph, new Shapes(graph), report)
   const assumed = assumedShapes(graph, hints)
   const settings = { precision: precision === 'bf16' ? precision : 'fp32', exactTaps, assumed } as const
   const made = makeRegions(graph, new Shapes(graph), settings, report)

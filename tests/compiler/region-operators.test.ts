@@ -310,7 +310,65 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 }
 
-for (const [name, { build, reference, opset = 18, between }] of Object.entries(CASES)) {
+/** Squeeze and excitation by two linear layers of these weights, [C, 2] and [2, C]. */
+const [squeeze, excite] = [random.values(C * 2), random.values(C * 2)]
+const excitation: Reference = ({ shape, data }) => {
+  const positions = data.length / C
+  const means = Array.from({ length: C }, (_, c) =>
+    data.slice(c * positions, (c + 1) * positions).reduce((a, b) => a + b / positions, 0),
+  )
+  const hidden = [0, 1].map((j) =>
+    Math.max(
+      0,
+      means.reduce((sum, v, c) => sum + v * squeeze[c * 2 + j]!, 0.25),
+    ),
+  )
+  const gates = means.map((_, c) => sigmoid(hidden[0]! * excite[c]! + hidden[1]! * excite[C + c]!))
+  return { shape, data: data.map((x, i) => x * gates[Math.floor(i / positions)]!) }
+}
+const EXCITED = ['global_average_pool', 'conv', 'conv', 'mul']
+
+/** The linear layers between what squeezes to [N, C] and what brings back six axes. */
+function linearLayers(model: ModelBuilder, flat: string, gemm: boolean): string {
+  const quarter = new Float32Array(2).fill(0.25)
+  if (gemm) {
+    const transposed = Float64Array.from(
+      { length: 2 * C },
+      (_, i) => squeeze[(i % C) * 2 + Math.floor(i / C)]!,
+    )
+    const first = [flat, model.floats([2, C], transposed), model.floats([2], quarter)]
+    const hidden = model.node('Relu', [model.node('Gemm', first, { transB: 1 })])
+    return model.node('Sigmoid', [model.node('Gemm', [hidden, model.floats([2, C], excite)])])
+  }
+  const product = model.node('MatMul', [flat, model.floats([C, 2], squeeze)])
+  const hidden = model.node('Relu', [model.node('Add', [product, model.floats([2], quarter)])])
+  return model.node('Sigmoid', [model.node('MatMul', [hidden, model.floats([2, C], excite)])])
+}
+
+const EXCITATIONS: Readonly<Record<string, Case>> = {
+  'squeeze and excitation of a mean and MatMul': {
+    build: (m, x) => {
+      const gate = linearLayers(m, mean(m, x, [2, 3, 4, 5], 0), false)
+      return m.node('Mul', [x, m.node('Unsqueeze', [gate, m.ints([2, 3, 4, 5])])])
+    },
+    reference: excitation,
+    between: ['global_average_pool', 'conv', 'scale_shift', 'conv', 'mul'],
+  },
+  'squeeze and excitation of a pool and Gemm': {
+    build: (m, x) => {
+      const flat = m.node('Flatten', [m.node('GlobalAveragePool', [x])])
+      const gate = linearLayers(m, flat, true)
+      return m.node('Mul', [m.node('Reshape', [gate, m.ints([-1, C, 1, 1, 1, 1])]), x])
+    },
+    reference: excitation,
+    between: EXCITED,
+  },
+}
+
+for (const [name, { build, reference, opset = 18, between }] of Object.entries({
+  ...CASES,
+  ...EXCITATIONS,
+})) {
   test(`between two convolutions: ${name}`, async (t) => {
     const values = new Random(11)
     const weights = [0, 1].map(() => ({
