@@ -74,7 +74,7 @@ export async function defaultCacheFolder(environment: NodeJS.ProcessEnv = proces
 /** SHA-256 over everything that can change what a model compiles to. */
 async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileCache): Promise<string> {
   const { target, precision = 'fp32', exactTaps = false, fastTaps = false, hints = [] } = options
-  const { constantInitializers = false } = options
+  const { constantInitializers = false, recognise = true } = options
   const settings = {
     compiler: COMPILER_VERSION,
     onnxruntime: cache.onnxruntime,
@@ -85,6 +85,7 @@ async function keyOf(bytes: Uint8Array, options: CompileOptions, cache: CompileC
     fastTaps,
     hints,
     constantInitializers,
+    recognise,
   }
   const hash = createHash('sha256').update(JSON.stringify(settings)).update('\n')
   updateHash(hash, bytes)

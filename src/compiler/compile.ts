@@ -37,6 +37,8 @@ export interface CompileOptions {
    * always so before IR version 4, where every one had to be listed.
    */
   readonly constantInitializers?: boolean
+  /** Whether loops of 3D convolutions become convolutions over four axes. Default true. */
+  readonly recognise?: boolean
   /** Target cpu: sizes [T, D, H, W] of 4D inputs, measured when the model is loaded; usual ones without any. */
   readonly hints?: readonly (readonly number[])[]
 }
@@ -100,7 +102,7 @@ function rewrite(model: ModelProto & { graph: GraphProto }, options: CompileOpti
   inlineFunctions(model, pass('inline-functions'))
   const graph = Graph.of(model)
   foldConstants(graph, new Shapes(graph), pass('fold-constants'))
-  recogniseFourAxes(graph, pass('recognise-four-axes'))
+  if (options.recognise ?? true) recogniseFourAxes(graph, pass('recognise-four-axes'))
   if (!hasFourAxes(graph, new Shapes(graph))) return { rewrites: [], nodes: [], files: [] }
   if (graph.opset < 7) {
     throw new SentinodeError(

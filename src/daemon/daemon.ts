@@ -23,6 +23,7 @@ import { version } from '../version.js'
 import { startAdminServer, type AdminServer } from './admin.js'
 import { checkConfig, tlsFiles } from './check.js'
 import { compileWith } from './compile-model.js'
+import { proveWith } from './prove.js'
 import { inferenceBackend } from './inference-backend.js'
 import { QueueLoad } from './load.js'
 import { Lifecycle, type DaemonState } from './lifecycle.js'
@@ -186,7 +187,11 @@ export class Daemon {
   #createModels(engine: Engine): ModelManager {
     const { config } = this
     const load = createLoader({
-      compile: compileWith({ cacheDir: config.cacheDir, runtime: engine.runtime }),
+      compile: compileWith({
+        cacheDir: config.cacheDir,
+        runtime: engine.runtime,
+        prove: proveWith(engine),
+      }),
       createSession: (options) => engine.createSession(options),
       budget: new ByteBudget(config.requestMemory),
       settings: { targets: targetsFor(config.target, engine, this.log), instanceCount: 1 },
