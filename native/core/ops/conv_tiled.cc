@@ -52,6 +52,8 @@ class TiledConv : public ConvForm {
     thread_bytes_ = shape_.thread_bytes;
     if (shape_.mixes()) {
       exact_ = std::make_unique<TiledShape>(TiledShape::Exact(problem_, shape_));
+      exact_weights_ = Pack(*exact_, cache);
+      weights_bytes_ += exact_weights_->bytes();
       thread_bytes_ = std::max(thread_bytes_, exact_->thread_bytes);
     }
     workspace_bytes_ = thread_bytes_ * static_cast<size_t>(problem.threads);
@@ -72,7 +74,6 @@ class TiledConv : public ConvForm {
     const size_t vectors = static_cast<size_t>(shape.vectors);
     return cache.Get(TiledWeightsName(shape), {vectors, shape.vector_words * 4, pack});
   }
-  const WeightBuffer& ExactWeights() const;
   std::vector<Band> AllBands() const;
   template <typename Report>
   void RunBands(const TiledShape& shape, const WeightBuffer& weights,
@@ -82,20 +83,11 @@ class TiledConv : public ConvForm {
   TiledShape shape_;
   Weights weights_;
   size_t thread_bytes_ = 0;
-  // For blocks whose inputs are out of the shape's range. Their weights are prepared when the first
-  // of them comes, and then kept: few models ever see one.
+  // For blocks whose inputs are out of the shape's range. Their weights are prepared with the
+  // others: when such a block comes, a region has let go of the raw ones.
   std::unique_ptr<TiledShape> exact_;
-  mutable std::once_flag exact_once_;
-  mutable Weights exact_weights_;
+  Weights exact_weights_;
 };
-
-const WeightBuffer& TiledConv::ExactWeights() const {
-  std::call_once(exact_once_, [this] {
-    WeightCache in_memory;
-    exact_weights_ = Pack(*exact_, in_memory);
-  });
-  return *exact_weights_;
-}
 
 // Neighbours in depth follow each other: they read the same planes.
 std::vector<Band> TiledConv::AllBands() const {
@@ -149,7 +141,7 @@ Status TiledConv::Run(const Buffers& buffers) const {
   if (!wrong.empty() && !CancelRequested()) {
     std::vector<Band> again;
     for (const size_t band : wrong) again.push_back(bands[band]);
-    RunBands(*exact_, ExactWeights(), again, buffers, [](size_t) {});
+    RunBands(*exact_, *exact_weights_, again, buffers, [](size_t) {});
   }
   return CancelRequested() ? Cancelled() : Status::Ok();
 }
