@@ -12,7 +12,7 @@ checkPlatform()
 step('Debian packages', () => aptPackages(forTests))
 step('ONNX Runtime headers', onnxruntimeHeaders)
 step('npm packages', () =>
-  stamped('npm', ['package-lock.json', 'package.json', '.npmrc'], 'node_modules', () =>
+  stamped('npm', ['package-lock.json', '.npmrc'], 'node_modules', () =>
     run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']),
   ),
 )
