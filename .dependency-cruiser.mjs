@@ -18,13 +18,22 @@ const packages = (list) =>
 const doors = names.filter((name) => existsSync(new URL(`./src/${name}/index.ts`, import.meta.url)))
 
 export default {
-  forbidden: doors.map((name) => ({
-    name: `door-of-${name}`,
-    comment: `src/${name} is entered by its index.ts`,
-    severity: 'error',
-    from: { path: '^src/', pathNot: room(name) },
-    to: { path: room(name), pathNot: `^src/${name}/index\\.ts$` },
-  })),
+  forbidden: [
+    {
+      name: 'addon',
+      comment: 'native code is loaded by the engine, and by processes apart',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(?:engine|apart)/' },
+      to: { path: '^(?:node:)?module$' },
+    },
+    ...doors.map((name) => ({
+      name: `door-of-${name}`,
+      comment: `src/${name} is entered by its index.ts`,
+      severity: 'error',
+      from: { path: '^src/', pathNot: room(name) },
+      to: { path: room(name), pathNot: `^src/${name}/index\\.ts$` },
+    })),
+  ],
   allowed: [
     ...names.map((name) => ({
       from: { path: room(name) },

@@ -2,7 +2,7 @@ import type { FileResolver } from '../compiler/resolver.js'
 import { isSentinodeError } from '../errors.js'
 import type { ReadContract } from '../models/content.js'
 import type { ModelSignature, SignatureTensor } from '../models/signature.js'
-import { checkNetwork, CONTRACT_FILE, parseContract, type NetworkTensor } from '../screening/index.js'
+import { checkNetwork, CONTRACT_FILE, type NetworkTensor, parseContract } from '../screening/index.js'
 
 /**
  * The screening contract beside a version's network, held against what the network is to its callers.

@@ -19,6 +19,14 @@ export type { LoaderOptions } from './loader.js'
 export type { EngineInstance, EngineOutput, EnginePayload, EngineResult } from './runner.js'
 export type { LayerReport, RegionReport } from './regions.js'
 export type { EngineSession } from './session.js'
+export type {
+  DataType,
+  NativePreprocessOptions,
+  NativePreprocessResult,
+  NativeRuntimeInfo,
+  NativeSessionOptions,
+  NativeTensorInfo,
+} from './native.js'
 
 export interface Engine {
   readonly runtime: NativeRuntimeInfo

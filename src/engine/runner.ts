@@ -1,5 +1,5 @@
 /** An instance of the addon as the scheduler's BatchRunner. */
-import type { BatchEntry, BatchResult, BatchRunner, Outcome } from '../scheduling/types.js'
+import type { BatchEntry, BatchResult, BatchRunner, Outcome } from '../scheduling/index.js'
 import { callAddon, codedError } from './errors.js'
 import type { NativeBatch, NativeBatchResult, NativeOutcome, NativeSession } from './native.js'
 

@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { ErrorCode } from '../errors.js'
-import { monotonicNow } from '../scheduling/clock.js'
+import { monotonicNow } from '../scheduling/index.js'
 import { Patience } from './patience.js'
 import type { RequestBudget } from './request-budget.js'
 import type { Rounds, Watched } from './rounds.js'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Deadline, handleBidiStreamingCall, handleUnaryCall } from '@grpc/grpc-js'
 import { isSentinodeError, SentinodeError } from '../errors.js'
-import { monotonicNow } from '../scheduling/clock.js'
+import { monotonicNow } from '../scheduling/index.js'
 import type { Decoded } from './codec.js'
 import { toStatus, type StatusCodes } from './status.js'
 

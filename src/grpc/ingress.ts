@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { ErrorCode } from '../errors.js'
-import { monotonicNow } from '../scheduling/clock.js'
+import { monotonicNow } from '../scheduling/index.js'
 import { Answers } from './answers.js'
 import type { Connection } from './connections.js'
 import { Gate, modelOf, type Load } from './load.js'

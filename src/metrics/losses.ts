@@ -1,7 +1,5 @@
 import { Counter, type Registry } from 'prom-client'
-import type { ShedReason } from '../scheduling/admission.js'
-import type { Stage } from '../scheduling/observer.js'
-import type { RunStage } from '../scheduling/types.js'
+import type { RunStage, ShedReason, Stage } from '../scheduling/index.js'
 import { byValue, MODEL_LABELS, type Family } from './family.js'
 
 const SHED_REASONS = [

@@ -1,7 +1,12 @@
 import { isSentinodeError } from '../errors.js'
-import type { ShedReason } from '../scheduling/admission.js'
-import type { ExecutedBatch, SchedulerObserver, Stage, SucceededRequest } from '../scheduling/observer.js'
-import type { RunStage } from '../scheduling/types.js'
+import type {
+  ExecutedBatch,
+  RunStage,
+  SchedulerObserver,
+  ShedReason,
+  Stage,
+  SucceededRequest,
+} from '../scheduling/index.js'
 import type { FailureReason, InferenceCounters } from './inference-counters.js'
 import type { Losses } from './losses.js'
 import type { ModelLoad } from './model-load.js'

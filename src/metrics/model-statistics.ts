@@ -1,4 +1,4 @@
-import type { ExecutedBatch, SucceededRequest } from '../scheduling/observer.js'
+import type { ExecutedBatch, SucceededRequest } from '../scheduling/index.js'
 import { stageMilliseconds } from './stages.js'
 
 export interface StatisticDuration {

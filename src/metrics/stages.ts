@@ -1,4 +1,4 @@
-import type { SucceededRequest } from '../scheduling/observer.js'
+import type { SucceededRequest } from '../scheduling/index.js'
 import type { TimedStage } from './stage-seconds.js'
 
 /**

@@ -1,5 +1,5 @@
 /** The protocol's datatypes: their names in config.pbtxt and their sizes. */
-import type { DataType } from '../engine/native.js'
+import type { DataType } from '../engine/index.js'
 import { DataType as ConfigType } from '../generated/model_config.js'
 
 const TYPES: Readonly<Record<DataType, { readonly config: ConfigType; readonly size: number }>> = {

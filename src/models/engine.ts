@@ -3,8 +3,7 @@
  * fakes; nothing here touches the addon.
  */
 import type { FileResolver } from '../compiler/resolver.js'
-import type { EngineSession } from '../engine/index.js'
-import type { NativeSessionOptions } from '../engine/native.js'
+import type { EngineSession, NativeSessionOptions } from '../engine/index.js'
 import type { Target } from '../targets.js'
 import type { EngineSettings } from './config/settings.js'
 

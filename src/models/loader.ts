@@ -5,13 +5,16 @@
 import { confinedResolver } from '../compiler/resolver.js'
 import { SentinodeError } from '../errors.js'
 import type { ModelConfig } from '../generated/model_config.js'
-import type { ByteBudget } from '../scheduling/admission.js'
+import {
+  type ByteBudget,
+  type Clock,
+  type HungRun,
+  ModelScheduler,
+  type SchedulerObserver,
+  systemClock,
+  WARMUP_MS,
+} from '../scheduling/index.js'
 import { inSlices } from '../slices.js'
-import type { SchedulerObserver } from '../scheduling/observer.js'
-import { ModelScheduler } from '../scheduling/scheduler.js'
-import { systemClock } from '../scheduling/clock.js'
-import type { Clock, HungRun } from '../scheduling/types.js'
-import { WARMUP_MS } from '../scheduling/watchdog.js'
 import { completeConfig, type Network } from './config/complete.js'
 import { readPolicy, type PolicyDefaults } from './config/policy.js'
 import { shapeHints } from './config/shape-hints.js'

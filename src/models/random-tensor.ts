@@ -1,5 +1,5 @@
 /** Random tensors for warm-up, the same ones every time. */
-import type { DataType } from '../engine/native.js'
+import type { DataType } from '../engine/index.js'
 import { elementSize } from './datatypes.js'
 import { encodeBytesTensor } from './request/bytes-tensor.js'
 

@@ -1,7 +1,7 @@
 /** A version of a model that answers requests. */
-import type { DataType } from '../engine/native.js'
+import type { DataType } from '../engine/index.js'
 import type { ModelConfig } from '../generated/model_config.js'
-import type { Completion, Expectation } from '../scheduling/types.js'
+import type { Completion, Expectation } from '../scheduling/index.js'
 import type { Contract } from '../screening/index.js'
 import type { ResolvedPlacement } from './config/complete.js'
 import type { Sliced } from '../slices.js'

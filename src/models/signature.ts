@@ -2,7 +2,7 @@
  * What a request must look like and what an answer will: the completed configuration joined to the
  * network, in the shape that the checks need for every request. Built once when a model is loaded.
  */
-import type { DataType } from '../engine/native.js'
+import type { DataType } from '../engine/index.js'
 import type { ModelConfig } from '../generated/model_config.js'
 import type { Network } from './config/complete.js'
 import { fromConfigType } from './datatypes.js'

@@ -15,7 +15,7 @@ import { encodeBytesTensor } from './request/bytes-tensor.js'
 import { byteCount, elementCount } from './request/sizes.js'
 import type { RequestInput } from './request/types.js'
 import { randomTensor } from './random-tensor.js'
-import { watched, type SingleWatch } from '../scheduling/watchdog.js'
+import { type SingleWatch, watched } from '../scheduling/index.js'
 import type { ModelSignature, SignatureInput } from './signature.js'
 
 export interface WarmupSample {

@@ -17,6 +17,7 @@ export type {
   BatchTimings,
   Clock,
   Completion,
+  Expectation,
   HungRun,
   Outcome,
   RunningBatch,
@@ -24,3 +25,4 @@ export type {
   SubmitOptions,
   TimerPrecision,
 } from './types.js'
+export { WARMUP_MS, watched, type SingleWatch } from './watchdog.js'

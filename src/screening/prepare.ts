@@ -1,6 +1,6 @@
 /** From an exam and clinical values to the tensors of a screening model. */
 
-import type { NativePreprocessOptions, NativePreprocessResult } from '../engine/native.js'
+import type { NativePreprocessOptions, NativePreprocessResult } from '../engine/index.js'
 import { SentinodeError } from '../errors.js'
 import type { Volume4D } from '../exam/volume.js'
 import {

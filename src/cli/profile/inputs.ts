@@ -1,6 +1,6 @@
 import { SentinodeError } from '../../errors.js'
 import { decodeModel, typeShape } from '../../compiler/onnx.js'
-import type { DataType, NativeTensorInfo } from '../../engine/native.js'
+import type { DataType, NativeTensorInfo } from '../../engine/index.js'
 
 const BYTES_PER_ELEMENT: Readonly<Record<Exclude<DataType, 'BYTES'>, number>> = {
   BOOL: 1,

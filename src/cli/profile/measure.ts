@@ -1,5 +1,5 @@
 import { createHistogram } from 'node:perf_hooks'
-import type { BatchEntry, BatchRunner } from '../../scheduling/types.js'
+import type { BatchEntry, BatchRunner } from '../../scheduling/index.js'
 
 /** Batches in flight: one runs while the next is gathered into the other slot. */
 const DEPTH = 2

@@ -1,6 +1,6 @@
 import type { ScreeningAnswer } from '../../generated/sentinode/v1/screening.js'
 import { ReportFormat } from '../../generated/sentinode/v1/screening.js'
-import type { AnswerJson } from '../../screening/report/json.js'
+import type { AnswerJson } from '../../screening/index.js'
 
 /** One line of `screen --json`. */
 export type Outcome = ExamAnswer | ExamFailure

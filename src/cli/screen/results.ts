@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs'
 import { open, rename, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { parse } from 'csv-parse/sync'
 import { SentinodeError } from '../../errors.js'
-import { answerToCsv, csvHeader, defusedText, errorToCsv } from '../../screening/report/csv.js'
+import { answerToCsv, csvHeader, defusedText, errorToCsv } from '../../screening/index.js'
 import type { Outcome } from './outcome.js'
 
 interface Format {

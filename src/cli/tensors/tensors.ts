@@ -5,12 +5,12 @@ import { isSentinodeError, SentinodeError } from '../../errors.js'
 import { readExam } from '../../exam/read.js'
 import { folderSource } from '../../exam/source.js'
 import {
+  type Contract,
   csvCell,
   parseContract,
+  type PreparedExam,
   prepareExam,
   readMask,
-  type Contract,
-  type PreparedExam,
   type Region,
 } from '../../screening/index.js'
 import { EXIT } from '../failure.js'

@@ -2,9 +2,13 @@ import { readFile, readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { decodeModel } from '../../compiler/onnx.js'
 import { confinedResolver } from '../../compiler/resolver.js'
-import type { Engine, EngineInstance, EngineSession } from '../../engine/index.js'
-import { DEFAULT_SESSION_OPTIONS } from '../../engine/index.js'
-import type { DataType } from '../../engine/native.js'
+import {
+  type DataType,
+  DEFAULT_SESSION_OPTIONS,
+  type Engine,
+  type EngineInstance,
+  type EngineSession,
+} from '../../engine/index.js'
 import type { ProviderName } from '../../targets.js'
 import { SentinodeError, isSentinodeError } from '../../errors.js'
 import type { CompileModel, CompileTask } from '../../models/engine.js'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { DataType as OnnxType, TensorProto } from '../../compiler/onnx.js'
 import { tensorBytes, tensorDims } from '../../compiler/tensors.js'
-import type { DataType } from '../../engine/native.js'
+import type { DataType } from '../../engine/index.js'
 import { SentinodeError } from '../../errors.js'
 
 /** A tensor as the engine takes and gives it: row-major little-endian, strings length-prefixed. */

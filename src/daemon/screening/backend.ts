@@ -1,5 +1,5 @@
 import type { ScreeningBackend } from '../../grpc/services/screening-backend.js'
-import { HELD_PER_BYTE, type ExamBudget } from '../../intake/index.js'
+import { type ExamBudget, HELD_PER_BYTE } from '../../intake/index.js'
 import type { ModelManager } from '../../models/lifecycle.js'
 import { Exam } from './exam.js'
 import { chooseRoute } from './route.js'

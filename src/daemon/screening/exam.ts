@@ -6,24 +6,24 @@ import type {
   ScreenedExam,
 } from '../../grpc/services/screening-backend.js'
 import {
-  ExamUpload,
-  HELD_PER_BYTE,
-  placeOf,
-  Spool,
   type Claim,
   type ExamLocation,
   type ExamOrigin,
+  ExamUpload,
+  HELD_PER_BYTE,
+  placeOf,
   type ReadExam,
+  Spool,
 } from '../../intake/index.js'
 import type { InferContext } from '../../models/servable.js'
-import type { Expectation } from '../../scheduling/types.js'
+import type { Expectation } from '../../scheduling/index.js'
 import {
-  makeAnswer,
-  prepareExam,
   type Answer,
   type Explanation,
+  makeAnswer,
   type OutputRows,
   type PreparedExam,
+  prepareExam,
   type Preprocess,
   type Region,
 } from '../../screening/index.js'

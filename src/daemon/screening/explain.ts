@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isSentinodeError } from '../../errors.js'
 import type { InferContext, ServableModel } from '../../models/servable.js'
 import {
-  makeExplanation,
-  Occluder,
-  planOcclusions,
-  readLogits,
   type Contract,
   type Explanation,
+  makeExplanation,
+  Occluder,
   type OutputRows,
+  planOcclusions,
   type PreparedExam,
+  readLogits,
 } from '../../screening/index.js'
 import { inferExam } from './infer.js'
 

@@ -1,6 +1,6 @@
 import type { ReportKind, ScreenedExam } from '../../grpc/services/screening-backend.js'
 import type { ExamOrigin } from '../../intake/index.js'
-import { answerToJson, type Answer, type PreparedExam } from '../../screening/index.js'
+import { type Answer, answerToJson, type PreparedExam } from '../../screening/index.js'
 import type { Screening } from './screening.js'
 
 export interface ReportTask {

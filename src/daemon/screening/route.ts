@@ -4,11 +4,11 @@ import type { ModelManager } from '../../models/lifecycle.js'
 import type { ServableModel } from '../../models/servable.js'
 import {
   acceptRegion,
+  type Contract,
   readClinical,
+  type Region,
   requireExplainable,
   requireOperatingPoint,
-  type Contract,
-  type Region,
   type ScreeningWarning,
 } from '../../screening/index.js'
 

@@ -4,10 +4,10 @@ import { isMagic } from '../../exam/dicom/part10.js'
 import { readExam } from '../../exam/read.js'
 import { SentinodeError } from '../../errors.js'
 import {
+  type ImageReference,
   readIdentity,
   readMask,
   readReference,
-  type ImageReference,
   type Region,
 } from '../../screening/index.js'
 import type { ExamOrigin, MaskFile, ReadExam, ReadJob } from './messages.js'

@@ -1,12 +1,12 @@
 import { SentinodeError, type ErrorCode } from '../../errors.js'
 import {
+  type Answer,
   answerToHtml,
   answerToSr,
-  takeOverlays,
-  takePictures,
-  type Answer,
   type PreparedExam,
   type ReportingDevice,
+  takeOverlays,
+  takePictures,
 } from '../../screening/index.js'
 import type { ExamOrigin } from '../readers/messages.js'
 

@@ -2,7 +2,7 @@
  * The configuration in effect: what config.pbtxt says, held against the network and completed from it
  * as Triton completes one. The result answers the ModelConfig call.
  */
-import type { NativeTensorInfo } from '../../engine/native.js'
+import type { NativeTensorInfo } from '../../engine/index.js'
 import {
   DataType,
   ModelConfig,

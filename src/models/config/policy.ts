@@ -3,10 +3,10 @@ import type { ModelQueuePolicy } from '../../generated/model_config.js'
 import { ModelConfig } from '../../generated/model_config.js'
 import {
   batchingPolicy,
-  DEFAULT_QUEUE_POLICY,
   type BatchingPolicy,
+  DEFAULT_QUEUE_POLICY,
   type QueuePolicy,
-} from '../../scheduling/policy.js'
+} from '../../scheduling/index.js'
 import type { ConfigSource } from './source.js'
 
 /** What the server sets for every model. */

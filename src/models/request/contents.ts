@@ -4,7 +4,7 @@
  * tensor in pieces: a hundred million of them may be in one message. Which field goes with which datatype is
  * the protocol's; FP16 and BF16 have none and come raw.
  */
-import type { DataType } from '../../engine/native.js'
+import type { DataType } from '../../engine/index.js'
 import { SentinodeError } from '../../errors.js'
 import { PIECE, type Sliced } from '../../slices.js'
 import { elementSize, isDataType } from '../datatypes.js'

@@ -1,5 +1,5 @@
 /** Which outputs a request wants, and in what form. */
-import type { DataType } from '../../engine/native.js'
+import type { DataType } from '../../engine/index.js'
 import type { ModelSignature } from '../signature.js'
 import { invalid, quote } from './messages.js'
 import { readClassification, refuseSharedMemory } from './parameters.js'

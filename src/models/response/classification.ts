@@ -3,7 +3,7 @@
  * "value:index" or "value:index:label". Per row where the model has a batch dimension. In pieces: there may be a
  * million of them.
  */
-import type { DataType } from '../../engine/native.js'
+import type { DataType } from '../../engine/index.js'
 import type { Sliced } from '../../slices.js'
 import { elementSize } from '../datatypes.js'
 import { encodeElements } from '../request/bytes-tensor.js'

@@ -1,6 +1,5 @@
 /** From what the network gave to what the client sees: names, shapes with the batch dimension, classes. */
-import type { EngineOutput } from '../../engine/index.js'
-import type { DataType } from '../../engine/native.js'
+import type { DataType, EngineOutput } from '../../engine/index.js'
 import { SentinodeError } from '../../errors.js'
 import type { Sliced } from '../../slices.js'
 import { applyReshape } from '../config/reshape.js'
