@@ -21,5 +21,8 @@ export function map({ rooms }) {
 if (import.meta.filename === process.argv[1]) {
   const page = readFileSync(at('ARCHITECTURE.md'), 'utf8')
   const table = map(JSON.parse(readFileSync(at('walls.json'), 'utf8')))
-  writeFileSync(at('ARCHITECTURE.md'), page.replace(/(<!-- walls -->\n)[\s\S]*?(<!-- \/walls -->)/, `$1\n${table}\n\n$2`))
+  writeFileSync(
+    at('ARCHITECTURE.md'),
+    page.replace(/(<!-- walls -->\n)[\s\S]*?(<!-- \/walls -->)/, `$1\n${table}\n\n$2`),
+  )
 }
