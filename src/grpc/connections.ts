@@ -19,12 +19,20 @@ export interface Connection extends Share {
 }
 
 /**
+ * What a connection was opened for has this long to arrive before another takes its place: many may be accepted
+ * before the first of them is read, a probe's among them.
+ */
+const TIME_TO_SPEAK_MS = 1000
+
+/**
  * The connections of one server, bounded. One more than the bound is let in and the one that was of no use for
  * longest is ended, first of the address that has most of them: idle connections lock nobody out. Only where all
  * are at work is the newcomer turned away. One that does not begin to speak the protocol in time is closed.
  */
 export class Connections {
   readonly #open = new Map<string, Connection>()
+  /** Those of #open that have to go: they count no more, and are at most what addresses may open in a second. */
+  readonly #going = new Set<Connection>()
   readonly #peers = new Peers()
 
   constructor(
@@ -35,7 +43,7 @@ export class Connections {
   /** Takes in a socket that was just accepted; null where it is closed instead, after its other listeners. */
   admit(socket: Socket): Connection | null {
     const peer = this.#peers.of(socket.remoteAddress)
-    if (!peer.mayConnect() || (this.#open.size >= this.max && !this.#makeRoom())) {
+    if (!peer.mayConnect() || (this.#open.size - this.#going.size >= this.max && !this.#makeRoom())) {
       setImmediate(() => socket.destroy())
       return null
     }
@@ -66,19 +74,32 @@ export class Connections {
   #leave(key: string, connection: Connection): void {
     if (this.#open.get(key) !== connection) return
     this.#open.delete(key)
-    connection.peer.connections--
+    if (!this.#going.delete(connection)) connection.peer.connections--
   }
 
   /** @returns whether there was one that could be given up */
   #makeRoom(): boolean {
-    let worst: [string, Connection] | null = null
-    for (const entry of this.#open) {
-      if (entry[1].working === 0 && (worst === null || goesBefore(entry[1], worst[1]))) worst = entry
+    let worst: Connection | null = null
+    for (const one of this.#open.values()) {
+      if (one.working > 0 || this.#going.has(one)) continue
+      if (worst === null || goesBefore(one, worst)) worst = one
     }
     if (worst === null) return false
-    this.#leave(...worst)
-    worst[1].end('idle')
+    this.#giveUp(worst)
     return true
+  }
+
+  /** Where it turns out to be at work, it stays until that is done. */
+  #giveUp(connection: Connection): void {
+    this.#going.add(connection)
+    connection.peer.connections--
+    const end = (): void => {
+      if (connection.working > 0) setTimeout(end, TIME_TO_SPEAK_MS).unref()
+      else connection.end('idle')
+    }
+    const left = TIME_TO_SPEAK_MS - (performance.now() - connection.usedAt)
+    if (left > 0) setTimeout(end, left).unref()
+    else end()
   }
 }
 

@@ -107,8 +107,14 @@ function bidFarewell(session: ServerHttp2Session): void {
   setTimeout(() => session.destroy(), FAREWELL_MS).unref()
 }
 
+/**
+ * Not destroyed at once: this is called while nghttp2 is still within a frame of the session, and Node then aborts the
+ * whole process by an assertion about nghttp2's memory (nodejs/node#38964).
+ */
 function expel(session: ServerHttp2Session): void {
   if (session.destroyed) return
   session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM)
-  session.destroy()
+  // What else came in the same piece is refused before it becomes a stream.
+  session.close()
+  setImmediate(() => session.destroy())
 }
