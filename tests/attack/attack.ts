@@ -21,6 +21,8 @@ export interface Attack {
   /** One sentence for the table. */
   readonly what: string
   readonly promised: Promised
+  /** Work of the attacker's that would hold up the honest clients of the same process; done beforehand. */
+  readonly prepare?: () => void
   /** Attacks until the signal aborts, then lets go of everything. Must not throw for what the daemon does. */
   run(target: Target, signal: AbortSignal): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { later } from '../grpc/harness.js'
 import { judge, RECOVERY_MS, type Attack, type Seen } from './attack.js'
 import { nothingSeen, once, startHonest } from './honest.js'
@@ -10,6 +11,7 @@ const LET_GO_MS = 60_000
 
 /** Runs an attack for `ms` beside honest clients and probes. Rejects where the attack itself is at fault. */
 export async function runAttack(target: Target, attack: Attack, ms: number): Promise<Seen> {
+  attack.prepare?.()
   const before = target.residentBytes()
   let peak = before
   const memory = setInterval(() => (peak = Math.max(peak, target.residentBytes())), MEMORY_EVERY_MS)
@@ -17,6 +19,8 @@ export async function runAttack(target: Target, attack: Attack, ms: number): Pro
   const probes = startProbes(target)
   try {
     const letGo = AbortSignal.timeout(ms)
+    // A listener for each connection of the attacker.
+    setMaxListeners(0, letGo)
     await Promise.race([
       attack.run(target, letGo),
       later(ms + LET_GO_MS).then(() => {

@@ -30,14 +30,20 @@ function compressedExam(codec: string): Uint8Array[] {
   return readdirSync(folder).map((file) => readFileSync(new URL(file, folder)))
 }
 
+let bomb: Uint8Array = new Uint8Array()
+
+function prepare(): void {
+  if (bomb.length === 0) bomb = deflateBomb(256 * MIB)
+}
+
 export const exams: Attack = {
   name: 'exams',
   what: 'exams of corrupt JPEG-LS frames, deflate bombs and noise',
   promised: { answered: 0.9, probeMs: 1000, growthBytes: 900 * MIB },
+  prepare,
   run: async (target, signal) => {
     const client = connect(target.grpc)
     const asked = ScreeningOptions.fromPartial({ model: 'lymph4d' })
-    const bombs = [deflateBomb(256 * MIB)]
     const codecs = ['jpeg-ls', 'jpeg-lossless', 'jpeg-baseline', 'rle'].map(compressedExam)
     const send = async (files: Iterable<Uint8Array>): Promise<void> => {
       const upload = begin(client, asked, { deadline: Date.now() + 20_000 })
@@ -51,7 +57,7 @@ export const exams: Attack = {
     const lane = async (first: number): Promise<void> => {
       for (let i = first; !signal.aborted; i++) {
         const codec = codecs[i % codecs.length] as Uint8Array[]
-        await send(i % 5 === 0 ? bombs : codec.map((file) => corrupt(file, i)))
+        await send(i % 5 === 0 ? [bomb] : codec.map((file) => corrupt(file, i)))
       }
     }
     await Promise.all([lane(0), lane(1)])
