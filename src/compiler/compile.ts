@@ -17,7 +17,7 @@ import { kindOf, targetsWith, type Precision, type Target } from '../targets.js'
 import { Shapes } from './shapes.js'
 
 /** Goes into the key of the cache: raised whenever the same model would compile to something else. */
-export const COMPILER_VERSION = 10
+export const COMPILER_VERSION = 12
 
 export interface CompileOptions {
   readonly target: Target

@@ -41,6 +41,14 @@ for (const name of await readdir(FIXTURES)) {
   })
 }
 
+test('a banded weight has the taps of its band and none of zeros', async (t) => {
+  const bytes = await readFile(join(FIXTURES, 'toeplitz_dynamo', 'model.onnx'))
+  const { report } = await compile(bytes, { target: 'cpu', resolve: noFiles })
+  const found = report.rewrites.filter((r) => r.pass === 'recognise-four-axes').map((r) => r.what)
+  const expected = 'recognised from 3D convolutions of 3 taps along time'
+  t.deepEqual(found, [expected, expected])
+})
+
 /** y[t] = conv(x[t + from], w0) + conv(x[t + from + 1], w1), as slices folded into the batch. */
 function tapSum(random: Random, drop: boolean): { bytes: Uint8Array; x: Array6 } {
   const model = new ModelBuilder()

@@ -71,6 +71,7 @@ export function solve(
   for (const circular of [false, true]) {
     for (let stride = 1; stride <= (circular ? 1 : MOST_STRIDE); stride++) {
       const taps = tapsOf(frames, size.frames, stride, circular, weigh)
+      if (taps !== null) dropZeros(taps, weigh)
       const found = taps === null ? null : place(taps, size.frames, output.frames, stride, circular)
       if (found === null) continue
       const kernel = reader.form.kernel.reduce((a, b) => a * b, 1)
@@ -264,6 +265,12 @@ function tapsOf(
     }
   }
   return taps
+}
+
+/** A banded weight meets every frame, most with zeros: such taps cost time and add nothing. */
+function dropZeros(taps: Map<number, Block>, weigh: (block: Block) => Float32Array): void {
+  for (const [offset, block] of [...taps])
+    if (taps.size > 1 && weigh(block).every((v) => v === 0)) taps.delete(offset)
 }
 
 const equal = (a: Float32Array, b: Float32Array): boolean =>
