@@ -56,7 +56,7 @@ class Cohort {
       interruptible(promise, { signals: [draining], withinMs: Infinity, late: uploadStalled })
     for (;;) {
       const leave = await unlessDraining(this.#window.take(context.signal))
-      const message = await unlessDraining(messages.next())
+      const message = await unlessDraining(this.#next(messages))
       if (message === null) return
       const { sequence, kind } = message
       if (kind?.$case !== 'options')
@@ -71,6 +71,13 @@ class Cohort {
       this.#answer(id, sequence, uploaded, leave)
       await uploaded
     }
+  }
+
+  /** A cohort that has all its answers and begins no exam is given up: it holds a place that another could have. */
+  #next(messages: Messages<ScreenCohortRequest>): Promise<ScreenCohortRequest | null> {
+    const next = messages.next()
+    const waiting = { signals: [], withinMs: this.options.pace.idleMs, late: uploadStalled }
+    return Promise.race([next, this.answered.then(() => interruptible(next, waiting))])
   }
 
   /**
