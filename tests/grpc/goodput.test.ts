@@ -137,7 +137,8 @@ test('who cannot be in time is told before its body when to come again', async (
   t.is(codeOf(error), 'QUEUE_FULL')
   t.deepEqual(shed, ['QUEUE_FULL'])
   const retryMs = Number(error.metadata.get(PUSHBACK_KEY)[0])
-  t.true(retryMs > 2000 && retryMs < 7000, `${retryMs} ms`)
+  // What is missing, and up to as much again at random, so that not all come back together.
+  t.true(retryMs > 2000 && retryMs < 15_000, `${retryMs} ms`)
   await t.notThrowsAsync(invoke(client, 'modelInfer', body), 'who names no deadline waits')
   wait.ms = 0
   await t.notThrowsAsync(invoke(client, 'modelInfer', body, { deadline: new Date(Date.now() + 60_000) }))
