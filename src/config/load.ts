@@ -27,8 +27,8 @@ interface Found {
 }
 
 const ENVIRONMENT_PREFIX = 'SENTINODE_'
-/** Variables with the prefix that are not settings. */
-const OTHER_VARIABLES = new Set(['SENTINODE_CONFIG', 'SENTINODE_ADDON'])
+/** Variables with the prefix that are not settings of the daemon: they are read elsewhere, by clients for one. */
+const OTHER_VARIABLES = new Set(['SENTINODE_CONFIG', 'SENTINODE_ADDON', 'SENTINODE_SERVER'])
 
 function unknownSetting(what: string, suggestion: string | null): SentinodeError {
   const hint = suggestion === null ? '' : `; did you mean ${suggestion}?`

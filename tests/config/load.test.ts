@@ -20,6 +20,10 @@ function load(sources: Partial<ConfigSources>): ReturnType<typeof loadConfig> {
   return loadConfig({ file: null, environment: {}, flags: {}, ...sources })
 }
 
+test('what clients read of the environment is no unknown setting of the daemon', (t) => {
+  t.notThrows(() => load({ environment: { SENTINODE_SERVER: 'db.example:8001', SENTINODE_CONFIG: 'x' } }))
+})
+
 test('the defaults are loopback and the ports of Triton', (t) => {
   const config = load({})
   t.is(config.host, '127.0.0.1')
